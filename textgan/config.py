@@ -1,0 +1,179 @@
+"""The typed, frozen configuration: every field with its meaning and unit.
+
+The line under a field is its help text; `[unit]` closes it where there is one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A frozen group of fields; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Corpus(Section):
+    """Where the text comes from."""
+
+    name: str = "python_docs"
+    """A registered corpus, or the path of a UTF-8 text file or a folder of them."""
+    data: str = ""
+    """Where a registered corpus lies on this machine. [path]"""
+    heldout: float = Field(0.1, gt=0, lt=1)
+    """Share of the lines held out where the corpus has no split of its own, chosen by hash of the line. [share]"""
+    errors: Literal["strict", "replace", "skip"] = "strict"
+    """What to do with a line that is not UTF-8: stop, replace the bad bytes, or leave the line out."""
+    max_lines: int = Field(10_000_000, ge=1)
+    """At most this many lines of training text. [lines]"""
+
+
+class Text(Section):
+    """How lines become rows of symbols, and symbols lines."""
+
+    length: int = Field(32, ge=2, le=4096)
+    """Length of a sample. [symbols]"""
+    cut: Literal["auto", "line", "windows"] = "auto"
+    """Cut a long line once, or take every window that starts a word; auto is line where half of the lines fit."""
+    pad: Literal["own", "backtick"] = "own"
+    """Pad with a symbol of its own, or with a backtick as the paper does (a backtick in the text is then the pad)."""
+    max_symbols: int = Field(2048, ge=2, le=65_000)
+    """Keep at most this many different characters, the commonest; the others become the unknown symbol. [symbols]"""
+    decode: Literal["argmax", "sample"] = "sample"
+    """How logits become text: the likeliest symbol, or one drawn from the softmax."""
+
+
+class Generator(Section):
+    """The net that turns noise into samples, and its optimizer."""
+
+    net: str = "upsampling"
+    """Architecture: upsampling or paper."""
+    width: int = Field(48, ge=1)
+    """Channels at full length. [channels]"""
+    blocks: int = Field(5, ge=1)
+    """Residual blocks (paper net only). [blocks]"""
+    kernel: int = Field(3, ge=1)
+    """Convolution kernel, odd. [positions]"""
+    latent: int = Field(128, ge=1)
+    """Size of the noise. [values]"""
+    relaxation: str = "softmax"
+    """What the critic sees of a generated sample: softmax, straight_through."""
+    temperature: float = Field(1.0, gt=0)
+    """Divides the logits before the softmax, in training. [ratio]"""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Adam's step size. [1/step]"""
+    betas: tuple[float, float] = (0.5, 0.99)
+    """Adam's decay rates of the mean and of the mean square. [ratio]"""
+    averaging: float = Field(0.998, ge=0, lt=1)
+    """Decay of the exponential average of the weights that is kept as the model; 0 keeps the raw weights. [ratio]"""
+
+
+class Critic(Section):
+    """The net that scores samples, and its optimizer."""
+
+    net: str = "downsampling"
+    """Architecture: downsampling, paper, or none for a game without a neural critic."""
+    width: int = Field(32, ge=1)
+    """Channels at full length. [channels]"""
+    blocks: int = Field(5, ge=1)
+    """Residual blocks (paper net only). [blocks]"""
+    kernel: int = Field(3, ge=1)
+    """Convolution kernel, odd. [positions]"""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Adam's step size. [1/step]"""
+    betas: tuple[float, float] = (0.5, 0.99)
+    """Adam's decay rates of the mean and of the mean square. [ratio]"""
+    steps: int = Field(1, ge=1)
+    """Critic steps a generator step (n_critic). [steps]"""
+
+
+class Game(Section):
+    """What the two nets play: an objective, penalties on the critic, and its weight beside the other terms."""
+
+    objective: str = "wasserstein"
+    """Adversarial objective: wasserstein, relativistic."""
+    weight: float = Field(1.0, ge=0)
+    """Weight of the adversarial loss in the generator's sum of terms. [ratio]"""
+    penalties: dict[str, float] = Field(default={"gradient_penalty": 10.0})
+    """Weights of the penalties on the critic, by name: gradient_penalty, r1, r2. [ratio]"""
+    constraint: str = "none"
+    """Constraint on the critic: none, weight_clipping."""
+
+
+class CountCritic(Section):
+    """The counted critic: a generator term that rewards n-grams rarer in samples than in the corpus."""
+
+    weight: float = Field(0.0, ge=0)
+    """Weight in the generator's loss; 0 leaves the term out. [ratio]"""
+    orders: tuple[int, ...] = (3, 4)
+    """Lengths of the n-grams counted. [symbols]"""
+    clip: float = Field(0.7, gt=0)
+    """Largest reward of a window. [bits]"""
+    forgetting: float = Field(0.85, gt=0, lt=1)
+    """What a step leaves of the counts of generated n-grams. [ratio]"""
+    symbols: int = Field(80, ge=2)
+    """Commonest symbols counted apart; the rest share one class. [symbols]"""
+    likeliest: int = Field(0, ge=0)
+    """Score only so many likeliest symbols of each position; 0 scores them all. [symbols]"""
+
+
+class WindowLikelihood(Section):
+    """Likelihood of real windows under the generator's own windows: a generator term for early training."""
+
+    weight: float = Field(0.0, ge=0)
+    """Weight in the generator's loss; 0 leaves the term out. [ratio]"""
+    order: int = Field(4, ge=1)
+    """Length of a window. [symbols]"""
+    real: int = Field(512, ge=1)
+    """Real windows a step. [windows]"""
+    fake: int = Field(1024, ge=1)
+    """Generated windows a step. [windows]"""
+
+
+class Training(Section):
+    """The loop."""
+
+    steps: int = Field(3000, ge=1)
+    """Generator steps in all, and the length of every schedule. [steps]"""
+    minutes: float = Field(0.0, ge=0)
+    """Stop after this time even if steps are left; 0 never does. [minutes]"""
+    batch: int = Field(128, ge=1)
+    """Samples a step. [samples]"""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How both learning rates go over the steps: unchanged, or falling to a tenth."""
+    seed: int = Field(0, ge=0)
+    """Seed of everything that is drawn."""
+    device: str = "auto"
+    """Where to compute: auto, cpu, cuda, cuda:1, mps."""
+    log_every: int = Field(20, ge=1)
+    """A row in metrics.jsonl every so often. [steps]"""
+    evaluate_every: int = Field(250, ge=1)
+    """Evaluate and save a checkpoint every so often, and at the end. [steps]"""
+
+
+class Evaluation(Section):
+    """What is measured during training and by the report."""
+
+    samples: int = Field(2000, ge=2)
+    """Samples generated at each evaluation. [samples]"""
+    report_samples: int = Field(10_000, ge=2)
+    """Samples generated for a report. [samples]"""
+
+
+class Config(Section):
+    """Everything that makes a run what it is."""
+
+    preset: str = "quick"
+    """The preset these values started from."""
+    corpus: Corpus = Corpus()
+    text: Text = Text()
+    generator: Generator = Generator()
+    critic: Critic = Critic()
+    game: Game = Game()
+    count_critic: CountCritic = CountCritic()
+    window_likelihood: WindowLikelihood = WindowLikelihood()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()

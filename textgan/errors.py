@@ -1,0 +1,37 @@
+"""What can go wrong for a user: one clear line that says what to do, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TextganError(Exception):
+    """A data or runtime error; its text is the one line the user sees. Exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(TextganError):
+    """An unknown key, name or value in a command or a configuration. Exit code 2."""
+
+    exit_code = 2
+
+
+class DivergedError(TextganError):
+    """A loss or gradient stopped being finite; nothing was updated with it. Exit code 4."""
+
+    exit_code = 4
+
+
+class CorruptError(TextganError):
+    """A checkpoint or model folder does not hold what its manifest says. Exit code 5."""
+
+    exit_code = 5
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the closest known name, else "; known: a, b, c"."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
