@@ -114,7 +114,7 @@ class CountCritic(Section):
     """Largest reward of a window. [bits]"""
     forgetting: float = Field(0.85, gt=0, lt=1)
     """What a step leaves of the counts of generated n-grams. [ratio]"""
-    symbols: int = Field(80, ge=2)
+    kept: int = Field(80, ge=1)
     """Commonest symbols counted apart; the rest share one class. [symbols]"""
     likeliest: int = Field(0, ge=0)
     """Score only so many likeliest symbols of each position; 0 scores them all. [symbols]"""

@@ -45,8 +45,8 @@ class Text:
         return len(self.symbols) + 1
 
     @cached_property
-    def _to_id(self) -> Ids:
-        table = np.full(0x110000, self.unknown, dtype=np.uint8 if self.size <= 256 else np.uint16)
+    def _to_id(self) -> npt.NDArray[Any]:
+        table: npt.NDArray[Any] = np.full(0x110000, self.unknown, dtype=np.uint8 if self.size <= 256 else np.uint16)
         table[[ord(symbol) for symbol in self.symbols]] = np.arange(1, len(self.symbols) + 1)
         table[ord(FILLER)] = 0
         if self.pad == "backtick":
@@ -66,7 +66,8 @@ class Text:
         """
         joined = "".join(line[: self.length].ljust(self.length, FILLER) for line in lines)
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        return self._to_id[codes].reshape(len(lines), self.length)
+        ids: Ids = self._to_id[codes].reshape(len(lines), self.length)
+        return ids
 
     def decode(self, ids: npt.NDArray[Any]) -> list[str]:
         """Return the line of each row of ids (row, position); a row ends at its first pad of its own."""

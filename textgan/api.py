@@ -1,0 +1,40 @@
+"""What Python users call; `textgan.train`, beside `textgan.load` and `textgan.report`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from textgan import runs
+from textgan.config import Config
+from textgan.errors import UsageError
+from textgan.settings import resolve
+from textgan.training.loop import Watch
+
+
+def train(
+    config: Config | str | Path = "quick",
+    *,
+    settings: Mapping[str, Any] | None = None,
+    run: str | Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> runs.Outcome:
+    """Train a run; its `folder` is what `textgan.load` takes.
+
+    Args:
+        config: a configuration, the name of a preset, or the path of a TOML file.
+        settings: values by dotted key over a preset or file, such as {"corpus.name": "names.txt", "text.length": 16}.
+        run: the run's folder; None names a new one under runs/.
+        resume: go on from the last checkpoint.
+        watch: is told how it goes; None shows nothing.
+
+    Raises:
+        TextganError: its subclasses say what is wrong in one line.
+    """
+    if not isinstance(config, Config):
+        config = resolve(str(config), flags=settings or {}).config
+    elif settings:
+        raise UsageError("settings go over a preset or a file; a Config already holds them all")
+    return runs.train(config, None if run is None else Path(run), resume=resume, watch=watch)

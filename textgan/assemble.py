@@ -1,0 +1,279 @@
+"""The composition root: a configuration to corpus, space, nets, game and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from textgan.config import Config
+from textgan.contract import Objective, Penalty, Term
+from textgan.corpora import cards
+from textgan.corpora.prepare import Corpus, prepare
+from textgan.errors import TextganError, UsageError, near_miss
+from textgan.game.conditions import bind_critic
+from textgan.game.constraints import CONSTRAINTS
+from textgan.game.objectives import OBJECTIVES
+from textgan.game.penalties import PENALTIES, interpolates, slopes
+from textgan.game.relaxations import RELAXATIONS
+from textgan.game.steps import Game
+from textgan.game.terms import TERMS
+from textgan.metrics.monitor import training_evaluation
+from textgan.model import Model, build_generator
+from textgan.nets import CRITICS, GENERATORS
+from textgan.spaces import Text
+from textgan.training import sampler
+from textgan.training.loop import Plan, Source
+from textgan.training.runlog import RunLog
+from textgan.training.state import Player, TrainingState
+
+BLOCK = 65_536  # rows read from disk at a time
+LINES = 500_000  # most rows of one side that are decoded for measuring
+OVERFIT = 256  # rows of each side for the critic's value
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a run is made of."""
+
+    config: Config
+    corpus: Corpus
+    device: torch.device
+    state: TrainingState
+    game: Game
+    source: Source
+
+
+def check(config: Config) -> None:
+    """Check every name in a configuration against the tables.
+
+    Raises:
+        UsageError: a name is in no table; the line gives the key and the nearest match.
+    """
+    named = [
+        ("generator.net", config.generator.net, GENERATORS),
+        ("critic.net", config.critic.net, CRITICS.keys() | {"none"}),
+        ("generator.relaxation", config.generator.relaxation, RELAXATIONS),
+        ("game.objective", config.game.objective, OBJECTIVES),
+        ("game.constraint", config.game.constraint, CONSTRAINTS),
+        *((f"game.penalties.{name}", name, PENALTIES) for name in config.game.penalties),
+    ]
+    for key, name, table in named:
+        if name not in table:
+            raise UsageError(f"{key}: there is no {name!r}{near_miss(name, table)}")
+    for key, kernel in (("generator.kernel", config.generator.kernel), ("critic.kernel", config.critic.kernel)):
+        if kernel % 2 == 0:
+            raise UsageError(f"{key}: {kernel} is even; a convolution that keeps the length needs an odd kernel")
+    orders = (*config.count_critic.orders, config.window_likelihood.order)
+    if config.count_critic.weight and not config.count_critic.orders:
+        raise UsageError("count_critic.orders: is empty; name the lengths of the n-grams, such as [3, 4]")
+    if not all(1 <= n <= config.text.length for n in orders):
+        raise UsageError(f"count_critic.orders, window_likelihood.order: 1 to text.length ({config.text.length}) each")
+    if config.critic.net == "none" and not any(getattr(config, name).weight for name in TERMS):
+        raise UsageError("critic.net is none and every term has weight 0: nothing would teach the generator")
+
+
+def settled(config: Config) -> Config:
+    """Make the paths of a corpus absolute, so that a run is measured and resumed from any folder."""
+    c = config.corpus
+    name = (
+        str(Path(c.name).expanduser().absolute()) if c.name not in cards.names() and Path(c.name).exists() else c.name
+    )
+    data = str(Path(c.data).expanduser().absolute()) if c.data else ""
+    return config.model_copy(update={"corpus": c.model_copy(update={"name": name, "data": data})})
+
+
+def open_corpus(config: Config, tell: Callable[[str], None] = lambda line: None) -> Corpus:
+    """Prepare the corpus of a configuration, or find it ready."""
+    c, t = config.corpus, config.text
+    return prepare(
+        c.name, data=c.data, heldout=c.heldout, errors=c.errors, max_lines=c.max_lines, length=t.length, cut=t.cut,
+        pad=t.pad, max_symbols=t.max_symbols, tell=tell,
+    )  # fmt: skip
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a configuration's name; auto takes a GPU where there is one.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if name == "auto":
+        gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(gpu)
+    try:
+        device = torch.device(name)
+        torch.zeros((), device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"training.device: {name!r} cannot be used here; auto, cpu, cuda, cuda:1 or mps") from error
+    return device
+
+
+def build(config: Config, tell: Callable[[str], None] = lambda line: None) -> Parts:
+    """Build everything a run is made of."""
+    check(config)
+    device = choose_device(config.training.device)
+    corpus = open_corpus(config, tell)
+    terms = build_terms(config, corpus, device)
+    state = TrainingState(*build_players(config, corpus.space, device), config.generator.averaging, terms)
+    source = Source(corpus.train.ids, corpus.space.to_sample)
+    return Parts(config, corpus, device, state, build_game(config, terms), source)
+
+
+def build_players(config: Config, space: Text, device: torch.device) -> tuple[Player, Player | None]:
+    """Build generator and critic with weights drawn from the seed, each with its optimizer."""
+    g, c, seed = config.generator, config.critic, config.training.seed
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(sampler.generator(seed, "generator weights", 0).initial_seed())
+        generator = build_generator(config, space).to(device)
+        torch.manual_seed(sampler.generator(seed, "critic weights", 0).initial_seed())
+        critic = build_critic(config, space)
+    player = Player.of(generator, g.learning_rate, g.betas)
+    return player, None if critic is None else Player.of(critic.to(device), c.learning_rate, c.betas)
+
+
+def build_critic(config: Config, space: Text) -> nn.Module | None:
+    """Build the critic of a configuration, or None for a game without one."""
+    c = config.critic
+    if c.net == "none":
+        return None
+    return CRITICS[c.net](length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel)
+
+
+def build_terms(config: Config, corpus: Corpus, device: torch.device) -> dict[str, Term]:
+    """Build the generator terms whose weight is not 0."""
+    terms = {}
+    for name, factory in TERMS.items():
+        section = getattr(config, name)
+        if section.weight:
+            settings = section.model_dump(exclude={"weight"})
+            terms[name] = factory(blocks(corpus.train.ids), symbols=corpus.space.size, device=device, **settings)
+    return terms
+
+
+def blocks(ids: npt.NDArray[Any]) -> Iterator[Tensor]:
+    """Yield a matrix of ids in blocks of rows."""
+    for start in range(0, len(ids), BLOCK):
+        yield torch.from_numpy(ids[start : start + BLOCK].astype(np.int64))
+
+
+def build_game(config: Config, terms: dict[str, Term]) -> Game:
+    """Collect objective, penalties, constraint and terms."""
+    g = config.game
+    objective: Objective = OBJECTIVES[g.objective]
+    penalties: dict[str, tuple[float, Penalty]] = {name: (w, PENALTIES[name]) for name, w in g.penalties.items() if w}
+    weighted = {name: (getattr(config, name).weight, term) for name, term in terms.items()}
+    return Game(objective, g.weight, penalties, CONSTRAINTS[g.constraint], weighted)
+
+
+def plan_of(config: Config, device: torch.device) -> Plan:
+    """Return the loop's numbers."""
+    t = config.training
+    return Plan(
+        steps=t.steps, batch=t.batch, latent=config.generator.latent, critic_steps=config.critic.steps,
+        temperature=config.generator.temperature, schedule=t.schedule, seed=t.seed, log_every=t.log_every,
+        evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
+    )  # fmt: skip
+
+
+def lines_of(space: Text, ids: npt.NDArray[Any]) -> list[str]:
+    """Decode rows, at most 500,000 of them, chosen by a fixed seed where there are more."""
+    if len(ids) > LINES:
+        ids = ids[np.sort(np.random.default_rng(0).choice(len(ids), LINES, replace=False))]
+    return space.decode(np.asarray(ids))
+
+
+def reference(model: Model) -> tuple[list[str], list[str]]:
+    """Return the held-out and the training lines of a model's corpus, cut as its run was cut.
+
+    Raises:
+        TextganError: the corpus is gone, or is no longer the one the model was trained on.
+    """
+    corpus = open_corpus(model.config)
+    if corpus.fingerprint != model.facts["corpus"]["fingerprint"]:
+        raise TextganError(
+            f"the text of {corpus.name} is no longer what this model was trained on; "
+            "measure it with --samples FILE --reference FILE"
+        )
+    return lines_of(corpus.space, corpus.heldout.ids), lines_of(corpus.space, corpus.train.ids)
+
+
+def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """Build everything, train nothing, and say what it is."""
+    parts = build(config, tell)
+
+    def count(player: Player | None) -> int:
+        return 0 if player is None else sum(p.numel() for p in player.parameters)
+
+    return {
+        "schema": 1,
+        "generator_parameters": count(parts.state.generator),
+        "critic_parameters": count(parts.state.critic),
+        "corpus": describe(parts.corpus),
+        "device": str(parts.device),
+        "steps": config.training.steps,
+    }
+
+
+def describe(corpus: Corpus) -> dict[str, Any]:
+    """Say which corpus it is and how large, as JSON."""
+    return {
+        "name": corpus.name,
+        "fingerprint": corpus.fingerprint,
+        "train": len(corpus.train.ids),
+        "heldout": len(corpus.heldout.ids),
+        "symbols": corpus.space.size,
+        "facts": corpus.facts,
+    }
+
+
+def measure(parts: Parts, log: RunLog) -> Callable[[TrainingState], tuple[dict[str, Any], list[str]]]:
+    """Return the evaluation of a state: text metrics of the averaged generator, and the critic's check."""
+    space, corpus, config = parts.corpus.space, parts.corpus, parts.config
+    count = config.evaluation.samples
+    text = training_evaluation(
+        lines_of(space, corpus.heldout.ids), lines_of(space, corpus.train.ids), [count],
+        length=space.length, seed=config.training.seed,
+    )  # fmt: skip
+
+    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
+        samples = model_of(parts, None).generate(count, seed=config.training.seed)
+        log.samples(state.step, samples)
+        return text(samples) | critic_check(parts), samples
+
+    return evaluate
+
+
+def critic_check(parts: Parts) -> dict[str, Any]:
+    """Return the critic's mean value on training, held-out and generated rows, and its mean slope between them.
+
+    A value on training rows that leaves the held-out rows' behind is the overfitting Gulrajani et al. 2017 show in
+    section 5.5.
+    """
+    state, plan = parts.state, plan_of(parts.config, parts.device)
+    if state.critic is None:
+        return {}
+    critic, rng = bind_critic(state.critic.net, None), sampler.generator(plan.seed, "critic check", 0)
+    sides = {"train": parts.corpus.train.ids, "heldout": parts.corpus.heldout.ids}
+    real = {name: Source(ids, parts.source.to_sample).draw(OVERFIT, rng, plan.device)[0] for name, ids in sides.items()}
+    samples = {name: parts.source.to_sample(rows) for name, rows in real.items()}
+    relaxation = RELAXATIONS[parts.config.generator.relaxation]
+    with torch.no_grad():
+        noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
+        output = state.generator.net(noise, lambda x: relaxation(x, temperature=plan.temperature, rng=rng))
+        samples["fake"] = output.sample
+        values = {name: critic(x).mean().item() for name, x in samples.items()}
+    slope = slopes(critic, interpolates(samples["train"], samples["fake"], rng=rng)).mean().item()
+    return {"critic": values | {"slope": slope, "rows": OVERFIT}}
+
+
+def model_of(parts: Parts, evaluation: dict[str, Any] | None) -> Model:
+    """Return the averaged generator of a state as a model."""
+    facts = {"step": parts.state.step, "corpus": describe(parts.corpus), "evaluation": evaluation}
+    return Model(parts.state.average, parts.corpus.space, parts.config, facts)

@@ -1,0 +1,114 @@
+"""`textgan config show`, and the two options by which every command takes its settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from textgan.settings import Resolved
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+EPILOG = """\b
+Later wins: default < preset < file < TEXTGAN_* < -s < flag. The variable of text.length is TEXTGAN_TEXT__LENGTH;
+TEXTGAN_DATA is corpus.data.
+
+\b
+Examples:
+  textgan config show --describe                        every setting, what it means and its unit
+  textgan config show -c wgan_gp > mine.toml            a file to change, then: textgan train -c mine.toml
+  textgan config show -s game.penalties.r1=2 --origin   which layer set what"""
+
+
+def config_options(function: Function) -> Function:
+    """Give a command -c and -s, as the arguments `preset_or_file` and `overrides`."""
+    function = click.option(
+        "-s",
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change one setting, such as text.length=16; may be repeated.",
+    )(function)
+    return click.option(
+        "-c",
+        "--config",
+        "preset_or_file",
+        metavar="PRESET|FILE|RUN",
+        help="Start from a preset (quick, counts, relativistic, wgan_gp, wgan_gp_ttur, smoke), a TOML file, or the "
+        "settings of a run. By default what suits the corpus.",
+    )(function)
+
+
+def resolved(preset_or_file: str | None, overrides: tuple[str, ...], flags: Mapping[str, Any]) -> Resolved:
+    """Resolve the settings of a command; without -c the corpus, wherever it was named, chooses the preset."""
+    import os
+
+    from textgan.corpora import cards
+    from textgan.settings import resolve
+
+    first = resolve(preset_or_file, overrides=overrides, flags=flags, environ=os.environ)
+    if preset_or_file is not None:
+        return first
+    preset = cards.preset_for(first.config.corpus.name)
+    return resolve(preset, overrides=overrides, flags=flags, environ=os.environ)
+
+
+@click.group()
+def config() -> None:
+    """Show the settings, what they mean, and which layer set them."""
+
+
+@config.command(epilog=EPILOG)
+@config_options
+@click.option("--origin", is_flag=True, help="Say beside each value which layer set it.")
+@click.option("--describe", is_flag=True, help="Say above each value what it means, and its unit.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(preset_or_file: str | None, overrides: tuple[str, ...], origin: bool, describe: bool, as_json: bool) -> None:
+    """Print the settings that `textgan train` would use, as TOML that -c takes back."""
+    found = resolved(preset_or_file, overrides, {})
+    if as_json:
+        click.echo(json.dumps(_json(found, origin, describe), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_toml(found, origin, describe)))
+
+
+def _json(found: Resolved, origin: bool, describe: bool) -> dict[str, Any]:
+    from textgan.settings import fields
+
+    told: dict[str, Any] = {"schema": 1, "config": found.config.model_dump(mode="json")}
+    if origin:
+        told["origin"] = found.origin
+    if describe:
+        told["fields"] = {key: {"text": field.text, "unit": field.unit} for key, field in fields().items()}
+    return told
+
+
+def _toml(found: Resolved, origin: bool, describe: bool) -> Iterator[str]:
+    from textgan.settings import fields
+
+    section = ""
+    tree = found.config.model_dump(mode="json")
+    for key, field in fields().items():
+        table, _, name = key.rpartition(".")
+        if table != section:
+            section = table
+            yield f"\n[{section}]"
+        if describe:
+            yield f"# {field.text}" + f" [{field.unit}]" * bool(field.unit)
+        value = tree[table][name] if table else tree[name]
+        yield f"{name} = {_literal(value)}" + f"  # {found.origin[key]}" * origin
+
+
+def _literal(value: Any) -> str:
+    """Write a value of a configuration in TOML."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_literal(name)} = {_literal(entry)}" for name, entry in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    # a JSON string or number is one of TOML, but for DEL, which TOML wants escaped
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,74 @@
+"""`textgan generate`: new lines from a trained model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from textgan.cli.progress import printable
+
+EPILOG = """\b
+Examples:
+  textgan generate -n 20                        twenty lines from the newest run under runs/
+  textgan generate -m runs/names -n 5 --seed 7  the same five lines each time
+  textgan generate -n 100000 --out lines.txt    one sample a line, in UTF-8
+
+A line depends on the seed and its place alone: the first 20 lines of -n 100 are those of -n 20."""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "-m",
+    "--model",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="RUN|MODEL_DIR",
+    help="A run, or the model folder in it. By default the newest run under runs/.",
+)
+@click.option("-n", "count", type=click.IntRange(min=0), metavar="N", default=100, help="Lines to print (100).")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of what is drawn (0).")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="T",
+    help="Draw every symbol at this temperature, below 1 safer, above 1 wilder. By default as the preset decodes.",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, not to stdout."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def generate(
+    folder: Path | None, count: int, seed: int, temperature: float | None, out: Path | None, as_json: bool
+) -> None:
+    """Print exactly as many new lines as asked for."""
+    from textgan import model
+
+    folder = folder or model.newest_run()
+    blocks = model.load(folder).stream(count, seed=seed, temperature=temperature)
+    with _sink(out) as write:
+        if as_json:
+            samples = [line for block in blocks for line in block]
+            told = {"schema": 1, "model": str(folder), "n": count, "seed": seed, "samples": samples}
+            write(json.dumps(told, ensure_ascii=False) + "\n")
+        else:
+            show: Callable[[str], str] = printable if out is None and sys.stdout.isatty() else str
+            for block in blocks:
+                write("".join(f"{show(line)}\n" for line in block))
+
+
+@contextmanager
+def _sink(out: Path | None) -> Iterator[Callable[[str], None]]:
+    """Open where the data goes: UTF-8 with plain line feeds, whatever the locale."""
+    with ExitStack() as stack:
+        stream = stack.enter_context(out.open("wb")) if out else click.get_binary_stream("stdout")
+
+        def write(text: str) -> None:
+            stream.write(text.encode())
+            stream.flush()
+
+        yield write

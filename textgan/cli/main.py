@@ -1,0 +1,111 @@
+"""The command `textgan`: finds the subcommand, and turns what goes wrong into one line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from textgan import __version__
+from textgan.errors import TextganError, near_miss
+
+
+class Entry(NamedTuple):
+    """Where a command lives, and its line in the overview, which must not cost an import."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "train": Entry("textgan.cli.train", "Train a GAN on text."),
+    "generate": Entry("textgan.cli.generate", "Print new lines from a trained model."),
+    "report": Entry("textgan.cli.report", "Measure samples against held-out text."),
+    "config": Entry("textgan.cli.config", "Show the settings, what they mean, and which layer set them."),
+}
+
+EPILOG = """\b
+Start here:
+  textgan train                          five minutes on two cores, on Python's own documentation
+  textgan generate -n 20                 twenty lines from the newest run
+  textgan report                         its n-grams beside real text and n-gram models
+
+\b
+Your own text, one sample a line:
+  textgan train --corpus names.txt -s text.length=16 --minutes 3
+
+\b
+Exit codes: 0 fine, 1 bad data or a runtime error, 2 usage, 4 diverged, 5 corrupt checkpoint or model,
+130 and 143 stopped by SIGINT and SIGTERM after saving."""
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which one uses them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command: the attribute of its module that bears its name."""
+        if cmd_name not in COMMANDS:
+            raise click.UsageError(f"no such command {cmd_name!r}{near_miss(cmd_name, COMMANDS)}", ctx)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name].module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the overview from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def textgan() -> None:
+    """Train, sample, measure and compare GANs on discrete sequences: text, names, DNA, molecules."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; bad input ends in one line on stderr, never in a traceback."""
+    try:
+        return int(textgan.main(arguments, prog_name="textgan", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(_usage(error), error.exit_code)
+    except TextganError as error:
+        return _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except OSError as error:
+        return _fail(_trouble(error), 1)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"textgan: error: {message}", err=True)
+    return code
+
+
+def _usage(error: click.ClickException) -> str:
+    """Click's complaint in one line, with the help page that answers it."""
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context else ""
+    return " ".join(error.format_message().split()).rstrip(".") + hint
+
+
+def _trouble(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full{_at(error)}; free some space, or write elsewhere with --run, --out or TEXTGAN_CACHE"
+    return f"{error.strerror or error}{_at(error)}"
+
+
+def _at(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""

@@ -1,0 +1,171 @@
+"""What a training run tells the person who waits for it: on stderr, live on a terminal, now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+LIVE_SAMPLES = 3
+LINE_EVERY = 30.0  # seconds between plain progress lines
+
+
+class Pace:
+    """Speed and time left, in steps and seconds of the clock, counted from the first step on, which warms up."""
+
+    def __init__(self, total: int, first: int) -> None:
+        self.total, self.first = total, first
+        self.done = first
+        self.begin = time.monotonic()
+
+    def update(self, step: int) -> None:
+        """Note a finished step."""
+        if self.done == self.first:
+            self.first, self.begin = step, time.monotonic()
+        self.done = step
+
+    @property
+    def seconds(self) -> float:
+        """Time since the first step ended. [s]"""
+        return time.monotonic() - self.begin
+
+    @property
+    def speed(self) -> float:
+        """Steps a second, 0 while unknown. [1/s]"""
+        return (self.done - self.first) / self.seconds if self.done > self.first and self.seconds > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Time until the last step, None while unknown. [s]"""
+        return (self.total - self.done) / self.speed if self.speed else None
+
+    def __str__(self) -> str:
+        """Return speed and time left, such as "8.3 steps/s, 4:10 left"."""
+        if self.left is None:
+            return "warming up"
+        speed = f"{self.speed:.1f} steps/s" if self.speed >= 1 else f"{1 / self.speed:.1f} s/step"
+        return f"{speed}, {duration(self.left)} left"
+
+
+class Lines:
+    """Follows a training run in plain lines, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self.pace = Pace(1, 0)
+        self.told = 0.0
+
+    def started(self, total: int, first: int) -> None:
+        """Start the clock."""
+        self.pace = Pace(total, first)
+        self.told = time.monotonic()
+
+    def step(self, step: int, row: Mapping[str, Any]) -> None:
+        """Print a line every half minute."""
+        self.pace.update(step)
+        if time.monotonic() - self.told > LINE_EVERY:
+            self.note(f"step {step}/{self.pace.total}, {self.pace}")
+
+    def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
+        """Print the figures and a few samples."""
+        self.note(f"step {step}/{self.pace.total}, {self.pace}: {figures(metrics)}")
+        for sample in samples[:LIVE_SAMPLES]:
+            self.note(f"  | {printable(sample)}")
+
+    def saved(self, step: int) -> None:
+        """Keep quiet: the figures of the same step say enough."""
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self.told = time.monotonic()
+        click.echo(text, err=True)
+
+    def closed(self) -> None:
+        """Have nothing to end."""
+
+
+class Terminal(Lines):
+    """A bar, with the latest figures and samples under it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = TextColumn("step {task.completed}/{task.total}"), BarColumn(), TextColumn("{task.fields[pace]}")
+        self.console = Console(stderr=True, highlight=False)
+        self.bar = Progress(*columns, console=self.console)
+        self.task = self.bar.add_task("train", total=None, pace="", visible=False)
+        self.under: list[str] = []
+        self.live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4)
+
+    def _render(self) -> Any:
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(self.bar, *(Text(line, no_wrap=True, overflow="ellipsis") for line in self.under))
+
+    def started(self, total: int, first: int) -> None:
+        """Show the bar."""
+        super().started(total, first)
+        self.bar.update(self.task, total=total, completed=first, visible=True)
+        self.live.start()
+
+    def step(self, step: int, row: Mapping[str, Any]) -> None:
+        """Move the bar."""
+        self.pace.update(step)
+        self.bar.update(self.task, completed=step, pace=str(self.pace))
+
+    def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
+        """Replace the figures and samples under the bar."""
+        shown = (f"  | {printable(sample)}" for sample in samples[:LIVE_SAMPLES])
+        self.under = [f"step {step}: {figures(metrics)}", *shown]
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def closed(self) -> None:
+        """Leave the last state of the bar on the screen."""
+        self.live.stop()
+
+
+def watch() -> Lines:
+    """Return what suits stderr."""
+    return Terminal() if sys.stderr.isatty() else Lines()
+
+
+def figures(metrics: Mapping[str, Any]) -> str:
+    """Put the evaluation of generated samples in a line, each figure beside real text's own, which is its floor."""
+    shown = {"JSD-4": metrics["jsd"].get("4"), "words": metrics["words"], "unique": metrics["unique"]}
+    return ", ".join(f"{name} {_beside_floor(**metric)}" for name, metric in shown.items() if metric)
+
+
+def _beside_floor(value: float | None, floor: float | None, **_: Any) -> str:
+    return f"{_number(value)} (real text {_number(floor)})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time as 0:42, 12:05, 3:07:00 or 5.2 days."""
+    if seconds >= 48 * 3600:
+        return f"{seconds / 86400:.1f} days"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def printable(line: str) -> str:
+    """Spell out the characters of a generated line that could command a terminal."""
+    return "".join(char if _harmless(char) else char.encode("unicode_escape").decode() for char in line)
+
+
+def _harmless(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) == "Zs"

@@ -1,0 +1,137 @@
+"""`textgan train`: settings to a run on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textgan.cli.config import config_options, resolved
+from textgan.cli.progress import duration, watch
+from textgan.errors import UsageError
+
+if TYPE_CHECKING:
+    from textgan.config import Config
+    from textgan.runs import Outcome
+
+RUNS = Path("runs")
+EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
+
+EPILOG = """\b
+Examples:
+  textgan train                                        five minutes on two cores, on Python's own documentation
+  textgan train --corpus names.txt -s text.length=16   your own text, one sample a line
+  textgan train --steps 500 --run first                a shorter run, in runs/first
+  textgan train --steps 900 --run first --resume       go on with it, with its settings
+  textgan train -c runs/first --seed 1                 the same settings again, another seed
+  textgan train --corpus billion_word --data FOLDER    the paper's experiment: days on a CPU, where -c quick fits
+  textgan train -c wgan_gp --dry-run                   build it all, count its parameters, train nothing
+
+`textgan config show --describe` explains every setting that -s takes. Ctrl-C saves a checkpoint and stops; --resume
+goes on from it."""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--corpus", metavar="NAME|PATH", help="python_docs (the default), billion_word, or a text file or folder."
+)
+@click.option("--data", metavar="PATH", help="Where a registered corpus lies on this machine.")
+@config_options
+@click.option("--steps", type=int, metavar="N", help="Generator steps in all; a resumed run goes on to this total.")
+@click.option("--minutes", type=float, metavar="M", help="Stop after this time even if steps are left.")
+@click.option("--run", metavar="DIR", help="Folder of the run; a bare NAME is runs/NAME. By default one of its own.")
+@click.option("--resume", is_flag=True, help="Go on with that run, or the newest, from its last checkpoint.")
+@click.option("--seed", type=int, metavar="N", help="Seed of everything that is drawn.")
+@click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--dry-run", is_flag=True, help="Build everything and describe it, but train nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    preset_or_file: str | None,
+    overrides: tuple[str, ...],
+    run: str | None,
+    resume: bool,
+    dry_run: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Train a GAN on text, and leave a run: its model, checkpoints, samples and figures."""
+    folder = _folder(run, resume)
+    if resume and preset_or_file is None and folder is not None and (folder / "run.json").is_file():
+        preset_or_file = str(folder)
+    config = resolved(preset_or_file, overrides, _keys(flags)).config
+    if dry_run:
+        _describe(config, as_json)
+        return
+    outcome = _train(config, folder, resume)
+    if as_json:
+        click.echo(json.dumps(_json(outcome)))
+    ctx.exit(EXIT_CODES.get(outcome.stopped, 0))
+
+
+def _keys(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags by the key of the setting that each one is."""
+    keys = {"corpus": "corpus.name", "data": "corpus.data"}
+    return {keys.get(name, f"training.{name}"): value for name, value in flags.items()}
+
+
+def _folder(run: str | None, resume: bool) -> Path | None:
+    if run is None:
+        return _newest() if resume else None
+    return RUNS / run if Path(run).name == run and run not in (".", "..") else Path(run)
+
+
+def _newest() -> Path:
+    """Find the run that was started last."""
+    records = sorted(RUNS.glob("*/run.json"), key=lambda record: record.stat().st_mtime)
+    if not records:
+        raise UsageError("there is no run under runs/ to resume; leave --resume out, or name one with --run")
+    return records[-1].parent
+
+
+def _train(config: Config, folder: Path | None, resume: bool) -> Outcome:
+
+    progress = watch()
+    try:
+        outcome = assemble.train(config, folder, resume=resume, watch=progress)
+    finally:
+        progress.closed()
+    progress.note(f"{_ending(outcome)} at step {outcome.step} after {duration(outcome.seconds)}")
+    progress.note(f"next: textgan generate -m {outcome.folder}, textgan report {outcome.folder}")
+    return outcome
+
+
+def _ending(outcome: Outcome) -> str:
+    return f"stopped by {outcome.stopped}" if outcome.stopped in EXIT_CODES else outcome.stopped
+
+
+def _json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "run": str(outcome.folder),
+        "step": outcome.step,
+        "seconds": round(outcome.seconds, 3),
+        "stopped": outcome.stopped,
+        "metrics": outcome.metrics,
+    }
+
+
+def _describe(config: Config, as_json: bool) -> None:
+    from textgan import assemble
+
+    told = assemble.dry_run(config, watch().note)
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    corpus = told["corpus"]
+    click.echo(
+        f"preset {config.preset} on {config.corpus.name}: {corpus['train']:,} rows of training text, "
+        f"{corpus['heldout']:,} held out, {corpus['symbols']} symbols\n"
+        f"generator {told['generator_parameters']:,} parameters, critic {told['critic_parameters']:,}\n"
+        f"{config.training.steps:,} generator steps of {config.training.batch} samples"
+    )

@@ -1,0 +1,1 @@
+"""Corpora: from a source of text to rows of ids on disk."""

@@ -1,0 +1,54 @@
+"""The card of each registered corpus: where it is from, under what terms, how it is split, how to get it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+
+from textgan.errors import UsageError, near_miss
+from textgan.resources import folder
+
+DEFAULT_PRESET = "quick"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One file data/NAME.toml."""
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    layout: str
+    """How its files lie on disk: a key of `prepare.LAYOUTS`."""
+    preset: str
+    """What `textgan train` uses where no preset is asked for."""
+    split: str
+    how_to_get: str
+    citation: str
+    bytes: int | None = None
+    """Size of the archive to download. [bytes]"""
+    sha256: str | None = None
+    """Checksum of that archive, hex."""
+
+
+def names() -> list[str]:
+    """Return the registered corpora, sorted."""
+    return sorted(path.stem for path in folder("data").glob("*.toml"))
+
+
+def card(name: str) -> Card:
+    """Read the card of a registered corpus.
+
+    Raises:
+        UsageError: no such card; the line names the nearest one.
+    """
+    if name not in names():
+        raise UsageError(f"unknown corpus {name!r}{near_miss(name, names())}")
+    text = (folder("data") / f"{name}.toml").read_text(encoding="utf-8")
+    return Card(name=name, **tomllib.loads(text))
+
+
+def preset_for(name: str) -> str:
+    """Return the preset a corpus is trained with by default: its card's, or `quick` for a path."""
+    return card(name).preset if name in names() else DEFAULT_PRESET

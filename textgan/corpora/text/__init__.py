@@ -1,0 +1,1 @@
+"""Text: read, split, count the alphabet, cut into rows."""

@@ -1,0 +1,37 @@
+"""Conditions: a label a sample, bound to the nets before the game sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from textgan.contract import Critic, Generator
+
+
+@dataclass(frozen=True)
+class BoundCritic:
+    """A critic of (samples, condition=...) with the condition chosen: one label a sample."""
+
+    critic: Any
+    condition: Tensor
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """Score each sample under its condition, (batch,)."""
+        return self.critic(samples, condition=self.condition)  # type: ignore[no-any-return]
+
+    def features(self, samples: Tensor) -> Tensor:
+        """Return the layer before the score, (batch, features)."""
+        return self.critic.features(samples, condition=self.condition)  # type: ignore[no-any-return]
+
+
+def bind_generator(generator: Any, condition: Tensor | None) -> Generator:
+    """Return the generator with the real batch's condition (batch,) bound, or as it is where there is none."""
+    return generator if condition is None else partial(generator, condition=condition)
+
+
+def bind_critic(critic: Any, condition: Tensor | None) -> Critic:
+    """Return the critic with the real batch's condition (batch,) bound, or as it is where there is none."""
+    return critic if condition is None else BoundCritic(critic, condition)

@@ -1,0 +1,42 @@
+"""Relaxations of the discrete output: logits to a differentiable sample, and the ids drawn with it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from textgan.contract import Relaxation
+
+
+def draw(probabilities: Tensor, *, rng: torch.Generator) -> Tensor:
+    """Draw one symbol a position, independently: probabilities (..., symbol) -> ids (...) int64.
+
+    One uniform number a position against the cumulative sum, drawn on the CPU so that every device sees the same.
+    """
+    ends = probabilities.detach().cumsum(-1)
+    uniform = 1 - torch.rand(ends.shape[:-1], generator=rng).to(ends.device, ends.dtype)  # in (0, 1]
+    # the first end at or past the scaled number: always there, and never a symbol of probability 0
+    return torch.searchsorted(ends, (uniform * ends[..., -1]).unsqueeze(-1)).squeeze(-1)
+
+
+def softmax(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The softmax itself, (..., symbol).
+
+    Source: Gulrajani et al. 2017, section 5.4.
+    """
+    sample = F.softmax(logits / temperature, dim=-1)
+    return sample, draw(sample, rng=rng)
+
+
+def straight_through(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The drawn one-hot forward, the softmax's gradient backward, (..., symbol).
+
+    Source: Bengio, Léonard & Courville 2013, section 4; drawn rather than the likeliest symbol.
+    """
+    soft, ids = softmax(logits, temperature=temperature, rng=rng)
+    hard = F.one_hot(ids, logits.shape[-1]).to(soft.dtype)
+    return hard + (soft - soft.detach()), ids
+
+
+RELAXATIONS: dict[str, Relaxation] = {"softmax": softmax, "straight_through": straight_through}

@@ -1,0 +1,104 @@
+"""One critic step and one generator step: losses and gradients, no update and no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from textgan.contract import BoundRelaxation, Constraint, Critic, Generator, Objective, Penalty, State, Term, TermBatch
+
+
+@dataclass(frozen=True)
+class Game:
+    """What the two nets play: a sum of weighted terms, the adversarial one among them."""
+
+    objective: Objective
+    weight: float
+    """Weight of the adversarial loss in the generator's sum."""
+    penalties: Mapping[str, tuple[float, Penalty]]
+    constraint: Constraint
+    terms: Mapping[str, tuple[float, Term]]
+
+
+class Step(NamedTuple):
+    """What a step found: the gradients to apply and the numbers to log."""
+
+    gradients: tuple[Tensor, ...]
+    losses: dict[str, Tensor]
+    """Scalars by name; "loss" is what the gradients are of."""
+
+
+def critic_step(
+    game: Game,
+    critic: Critic,
+    parameters: Sequence[Tensor],
+    *,
+    real: Tensor,
+    fake: Tensor,
+    rng: torch.Generator,
+) -> Step:
+    """Gradients of the critic's objective and penalties at real and generated samples (batch, ...).
+
+    Source: Gulrajani et al. 2017, algorithm 1, lines 4-8.
+    """
+    critic = game.constraint.wrap(critic)
+    objective = game.objective.critic(real=critic(real), fake=critic(fake))
+    losses, loss = {"objective": objective}, objective
+    for name, (weight, penalty) in game.penalties.items():
+        losses[name] = penalty(critic, real, fake, rng=rng)
+        loss = loss + weight * losses[name]
+    return _step(loss, losses, parameters)
+
+
+def generator_step(
+    game: Game,
+    generator: Generator,
+    critic: Critic | None,
+    parameters: Sequence[Tensor],
+    states: Mapping[str, State],
+    *,
+    noise: Tensor,
+    relax: BoundRelaxation,
+    rows: Tensor,
+    real: Tensor | None,
+    rng: torch.Generator,
+) -> tuple[Step, dict[str, State]]:
+    """Gradients of the generator's weighted terms, and the terms' next states.
+
+    Args:
+        game: the terms and their weights.
+        generator: noise (batch, latent) to an Output.
+        critic: None for a game without one.
+        parameters: the generator's.
+        states: each term's state by name.
+        noise: (batch, latent).
+        relax: the relaxation, its temperature and randomness chosen.
+        rows: the real batch as stored, for terms that look at it.
+        real: the real batch as samples, for objectives on pairs; None where none is needed.
+        rng: randomness of the terms.
+
+    Source: Gulrajani et al. 2017, algorithm 1, lines 10-11, where the adversarial term is the only one.
+    """
+    output = generator(noise, relax)
+    loss, losses = torch.zeros((), device=noise.device), {}
+    if critic is not None:
+        critic = game.constraint.wrap(critic)
+        fake_scores = critic(output.sample)
+        real_scores = fake_scores.detach() if real is None else critic(real)
+        losses["adversarial"] = game.objective.generator(real=real_scores, fake=fake_scores)
+        loss = loss + game.weight * losses["adversarial"]
+    batch = TermBatch(output, rows, critic.features if critic is not None else None)
+    after: dict[str, State] = {}
+    for name, (weight, term) in game.terms.items():
+        losses[name], after[name] = term.function(batch, states[name], rng=rng)
+        loss = loss + weight * losses[name]
+    return _step(loss, losses, parameters), after
+
+
+def _step(loss: Tensor, losses: dict[str, Tensor], parameters: Sequence[Tensor]) -> Step:
+    gradients = torch.autograd.grad(loss, tuple(parameters))
+    return Step(gradients, {"loss": loss.detach()} | {name: value.detach() for name, value in losses.items()})

@@ -1,0 +1,11 @@
+"""Generator terms by name. A new term is a function that builds it, a line here and a section of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textgan.contract import Term
+from textgan.game.counts import count_critic
+from textgan.game.likelihood import window_likelihood
+
+TERMS: dict[str, Callable[..., Term]] = {"count_critic": count_critic, "window_likelihood": window_likelihood}

@@ -1,0 +1,1 @@
+"""Sampled text against real text: numbers with their counts and floors."""

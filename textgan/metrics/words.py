@@ -1,0 +1,31 @@
+"""Shares of lines: words that training knows, and lines that are not repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+
+def words(line: str, length: int | None = None) -> list[str]:
+    """Words of a line, split on spaces, empties dropped, case kept.
+
+    A line of exactly `length` characters was cut, and perhaps within its last word: that word is left out. (A space
+    at the cut ends the last word, which then stays.)
+    """
+    pieces = line.split(" ")
+    return [word for word in (pieces[:-1] if len(line) == length else pieces) if word]
+
+
+def vocabulary(lines: Iterable[str], length: int | None = None) -> frozenset[str]:
+    """All distinct words of lines cut at `length`."""
+    return frozenset(word for line in lines for word in words(line, length))
+
+
+def known_share(lines: Iterable[str], known: Collection[str], length: int | None = None) -> float | None:
+    """Share of the word tokens of lines cut at `length` that are in `known`, 0..1; None without words."""
+    tokens = [word for line in lines for word in words(line, length)]
+    return sum(word in known for word in tokens) / len(tokens) if tokens else None
+
+
+def unique_share(lines: Sequence[str]) -> float | None:
+    """Distinct lines over all lines, 0..1; falls with their number, so compare at equal counts. None without lines."""
+    return len(set(lines)) / len(lines) if lines else None

@@ -1,0 +1,187 @@
+"""A trained model on disk and in hand: load, generate, save."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from textgan import __version__
+from textgan.config import Config
+from textgan.errors import CorruptError, TextganError
+from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
+from textgan.game.relaxations import draw
+from textgan.nets import GENERATORS
+from textgan.spaces import Text
+from textgan.training import sampler
+
+BLOCK = 256  # rows generated together; always whole blocks, so that a row depends on its seed and index only
+CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.json", "README.md"
+
+
+def build_generator(config: Config, space: Text) -> nn.Module:
+    """Build the generator of a configuration, with fresh weights from torch's global generator."""
+    g = config.generator
+    return GENERATORS[g.net](
+        length=space.length, symbols=space.size, latent=g.latent, width=g.width, blocks=g.blocks, kernel=g.kernel
+    )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator with its space: what `generate` needs, and where it came from."""
+
+    net: nn.Module
+    space: Text
+    config: Config
+    facts: dict[str, Any]
+    """Step, corpus and the numbers measured when it was saved."""
+    folder: Path | None = None
+
+    def generate(self, n: int, *, seed: int = 0, temperature: float | None = None) -> list[str]:
+        """Generate `n` lines; line i depends on (seed, i) only.
+
+        Args:
+            n: number of lines, 0 or more.
+            seed: of the noise and of the draws.
+            temperature: divides the logits, and then symbols are drawn; None decodes as stored with the model.
+        """
+        return [line for block in self.stream(n, seed=seed, temperature=temperature) for line in block]
+
+    def stream(self, n: int, *, seed: int = 0, temperature: float | None = None) -> Iterator[list[str]]:
+        """Yield the lines of `generate` in blocks, so that any number fits in memory."""
+        if n < 0:
+            raise TextganError(f"cannot generate {n} lines; ask for 0 or more")
+        if temperature is not None and not 0 < temperature < float("inf"):
+            raise TextganError(f"the temperature must be a positive number, not {temperature}")
+        decode = self.config.text.decode if temperature is None else "sample"
+        for block in range(-(-n // BLOCK)):
+            ids = self._ids(sampler.generator(seed, "generate", block), decode, temperature or 1.0)
+            yield self.space.decode(ids.numpy()[: n - block * BLOCK])
+
+    @torch.inference_mode()
+    def _ids(self, rng: torch.Generator, decode: str, temperature: float) -> Tensor:
+        """One block of ids (row, position)."""
+        device = next(self.net.parameters()).device
+        noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng).to(device)
+        logits = self.net(noise, lambda logits: (logits, logits)).logits
+        return DECODERS[decode](self.space.allowed(logits), temperature, rng).cpu()
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder as a whole: config.json, model.safetensors, alphabet.json and a model card."""
+
+        def fill(target: Path) -> None:
+            value = {"schema": 1, "textgan": __version__, "config": self.config.model_dump(mode="json")} | self.facts
+            (target / CONFIG).write_text(dump_json(value), encoding="utf-8")
+            (target / ALPHABET).write_text(dump_json(self.space.to_json()), encoding="utf-8")
+            (target / CARD).write_text(card(self), encoding="utf-8")
+            save_file(
+                {name: t.detach().cpu().contiguous() for name, t in self.net.state_dict().items()}, target / WEIGHTS
+            )
+
+        write_folder(folder, fill)
+
+
+def _argmax(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
+    return logits.argmax(-1)
+
+
+def _sample(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
+    return draw((logits / temperature).softmax(-1), rng=rng)
+
+
+DECODERS = {"argmax": _argmax, "sample": _sample}
+
+
+def load(path: str | Path) -> Model:
+    """Load a model folder, or the model of a run folder.
+
+    Raises:
+        TextganError: there is no model.
+        CorruptError: a file is not what the manifest says.
+    """
+    folder = _model_folder(Path(path))
+    verify_folder(folder)
+    try:
+        value = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = Config.model_validate(value.pop("config"))
+        space = Text.from_json(json.loads((folder / ALPHABET).read_text(encoding="utf-8")))
+        net = build_generator(config, space)
+        net.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise CorruptError(f"{folder} is no model that textgan {__version__} can load ({reason})") from error
+    facts = {key: value[key] for key in value if key not in ("schema", "textgan")}
+    return Model(net.eval().requires_grad_(False), space, config, facts, folder)
+
+
+def _model_folder(path: Path) -> Path:
+    for folder in (path, path / "model"):
+        if (folder / WEIGHTS).exists() or (folder / MANIFEST).exists():
+            return folder
+    if not path.exists():
+        raise TextganError(f"{path} does not exist; give a run or model folder, or train one with 'textgan train'")
+    raise TextganError(f"{path} holds no trained model; give a run or model folder, or train one with 'textgan train'")
+
+
+def newest_run(runs: Path = Path("runs")) -> Path:
+    """Return the run under `runs` whose model was saved last.
+
+    Raises:
+        TextganError: there is none.
+    """
+    saved = {path.parent.parent: path.stat().st_mtime_ns for path in runs.glob(f"*/model/{WEIGHTS}")}
+    if not saved:
+        raise TextganError(f"no trained run under {runs}/; train one with 'textgan train', or name a model with -m")
+    return max(saved, key=lambda run: (saved[run], run.name))
+
+
+def card(model: Model) -> str:
+    """Write the model card: what it is, how it was made, and the numbers measured."""
+    config, facts = model.config, model.facts
+    evaluation = facts.get("evaluation") or {}
+    rows = [
+        f"| {n} | {e['value']:.4f} | {e['floor']:.4f} |"
+        for n, e in evaluation.get("jsd", {}).items()
+        if e["floor"] is not None
+    ]
+    table = (
+        ["| n | JSD (bits) | real text at the same count |", "|---|---|---|", *rows] if rows else ["Not measured yet."]
+    )
+    return "\n".join(
+        [
+            "---",
+            "library_name: textgan",
+            "tags: [gan, text-generation, wgan-gp]",
+            "---",
+            f"# A textgan model of {facts['corpus']['name']}",
+            "",
+            f"A one-pass generator of sequences of {model.space.length} symbols over an alphabet of "
+            f"{len(model.space.symbols)}, trained for {facts['step']:,} generator steps with the preset "
+            f"`{config.preset}`, decoded by {config.text.decode}.",
+            "",
+            "```python",
+            "import textgan",
+            "",
+            'print("\\n".join(textgan.load("PATH").generate(10, seed=0)))',
+            "```",
+            "",
+            "## Measured",
+            "",
+            f"{evaluation.get('samples', 0):,} generated samples against "
+            f"{evaluation.get('reference', 0):,} held-out rows.",
+            "",
+            *table,
+            "",
+            "The corpus and its terms are named in config.json; the text itself is not part of this folder.",
+            "",
+        ]
+    )

@@ -1,0 +1,124 @@
+"""Generators and critics of sequences: the paper's pair, and an up- and down-sampling pair that learns sooner on a CPU.
+
+Every generator takes noise (batch, latent) and a relaxation and gives an Output; every critic takes samples
+(batch, position, symbol) and gives scores (batch,). All share one constructor signature a side.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from textgan.contract import BoundRelaxation, Output
+from textgan.nets.layers import DownBlock, ResidualBlock, UpBlock, convolution, linear, rectify
+
+
+class OnePassGenerator(nn.Module):
+    """A generator that makes all positions' logits at once and relaxes them once."""
+
+    def make_logits(self, noise: Tensor) -> Tensor:
+        """Noise (batch, latent) to logits (batch, position, symbol)."""
+        raise NotImplementedError
+
+    def forward(self, noise: Tensor, relax: BoundRelaxation) -> Output:
+        """Generate one sample a row of noise."""
+        logits = self.make_logits(noise)
+        return Output(logits, *relax(logits))
+
+
+class PaperGenerator(OnePassGenerator):
+    """Linear -> (width, length) -> residual blocks -> 1-wide convolution to symbols; no norm anywhere.
+
+    Source: Gulrajani et al. 2017 (WGAN-GP), section 5.4 and its code; width 512, 5 blocks, kernel 5, latent 128.
+    """
+
+    def __init__(self, *, length: int, symbols: int, latent: int, width: int, blocks: int, kernel: int) -> None:
+        super().__init__()
+        self.length = length
+        self.enter = linear(latent, width * length)
+        self.blocks = nn.Sequential(*(ResidualBlock(width, kernel) for _ in range(blocks)))
+        self.leave = convolution(width, symbols, 1)
+
+    def make_logits(self, noise: Tensor) -> Tensor:
+        """Noise (batch, latent) to logits (batch, position, symbol)."""
+        x = self.enter(noise).unflatten(1, (-1, self.length))  # (batch, width, length)
+        return self.leave(self.blocks(x)).transpose(1, 2)  # type: ignore[no-any-return]
+
+
+class PaperCritic(nn.Module):
+    """1-wide convolution -> residual blocks -> flatten -> linear; the generator's mirror, no norm anywhere.
+
+    Source: Gulrajani et al. 2017 (WGAN-GP), section 5.4 and its code.
+    """
+
+    def __init__(self, *, length: int, symbols: int, width: int, blocks: int, kernel: int) -> None:
+        super().__init__()
+        self.enter = convolution(symbols, width, 1)
+        self.blocks = nn.Sequential(*(ResidualBlock(width, kernel) for _ in range(blocks)))
+        self.score = linear(width * length, 1)
+
+    def features(self, samples: Tensor) -> Tensor:
+        """Samples (batch, position, symbol) to features (batch, width * position)."""
+        return self.blocks(self.enter(samples.transpose(1, 2))).flatten(1)  # type: ignore[no-any-return]
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Samples (batch, position, symbol) to scores (batch,)."""
+        return self.score(self.features(samples)).squeeze(1)  # type: ignore[no-any-return]
+
+
+def halvings(length: int) -> int:
+    """How often `length` is halved before it is under 8: 3 for 32, 2 for 16, 0 below 8."""
+    return max(0, int(math.log2(length / 4)))
+
+
+def widths(width: int, scales: int) -> list[int]:
+    """Channels at each scale from full length to the shortest, growing by 1.5."""
+    return [round(width * 1.5**scale) for scale in range(scales + 1)]
+
+
+class UpsamplingGenerator(OnePassGenerator):
+    """Linear -> length 4 (to 8) -> up-sampling blocks to full length -> 1-wide convolution to symbols.
+
+    `blocks` is taken for the common signature and not used: the length decides.
+    """
+
+    def __init__(self, *, length: int, symbols: int, latent: int, width: int, blocks: int, kernel: int) -> None:
+        super().__init__()
+        scales = halvings(length)
+        channels = widths(width, scales)[::-1]  # shortest first
+        self.length, self.start = length, math.ceil(length / 2**scales)
+        self.enter = linear(latent, channels[0] * self.start)
+        self.blocks = nn.Sequential(*(UpBlock(a, b, kernel) for a, b in pairwise(channels)))
+        self.leave = convolution(width, symbols, 1)
+
+    def make_logits(self, noise: Tensor) -> Tensor:
+        """Noise (batch, latent) to logits (batch, position, symbol)."""
+        x = self.blocks(self.enter(noise).unflatten(1, (-1, self.start)))
+        logits: Tensor = self.leave(rectify(x, 0.2))[:, :, : self.length]
+        return logits.transpose(1, 2)
+
+
+class DownsamplingCritic(nn.Module):
+    """1-wide convolution -> average-pooling blocks down to length 4 (to 8) -> linear; the generator's mirror."""
+
+    def __init__(self, *, length: int, symbols: int, width: int, blocks: int, kernel: int) -> None:
+        super().__init__()
+        scales = halvings(length)
+        channels = widths(width, scales)
+        end = math.ceil(length / 2**scales)
+        self.filler = end * 2**scales - length  # empty positions that make every halving even
+        self.enter = convolution(symbols, width, 1)
+        self.blocks = nn.Sequential(*(DownBlock(a, b, kernel) for a, b in pairwise(channels)))
+        self.score = linear(channels[-1] * end, 1)
+
+    def features(self, samples: Tensor) -> Tensor:
+        """Samples (batch, position, symbol) to features (batch, channel * position)."""
+        x = F.pad(samples.transpose(1, 2), (0, self.filler))
+        return rectify(self.blocks(self.enter(x)), 0.2).flatten(1)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Samples (batch, position, symbol) to scores (batch,)."""
+        return self.score(self.features(samples)).squeeze(1)  # type: ignore[no-any-return]

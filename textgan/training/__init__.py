@@ -1,0 +1,1 @@
+"""Training: the loop, its randomness, checkpoints and the log of a run."""

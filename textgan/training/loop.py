@@ -1,0 +1,243 @@
+"""The loop: critic steps, a generator step, evaluation, checkpoints, until the steps are done or someone stops it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from textgan.contract import BoundRelaxation, Relaxation
+from textgan.errors import DivergedError
+from textgan.game.conditions import bind_critic, bind_generator
+from textgan.game.steps import Game, Step, critic_step, generator_step
+from textgan.training import sampler
+from textgan.training.state import Player, TrainingState
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1 - 0.9 * done,
+    "cosine": lambda done: 0.1 + 0.45 * (1 + math.cos(math.pi * done)),
+}
+"""Factor of the learning rate by the share of the steps that is done."""
+
+LONG = 6 * 3600.0  # a run estimated to take longer is announced. [s]
+
+
+class Watch(Protocol):
+    """Who is told how a run goes; it changes nothing."""
+
+    def started(self, total: int, first: int) -> None:
+        """The loop begins at step `first` of `total`."""
+
+    def step(self, step: int, row: dict[str, Any]) -> None:
+        """A step was finished and its losses are in `row`."""
+
+    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[str]) -> None:
+        """Generated samples were measured."""
+
+    def saved(self, step: int) -> None:
+        """A checkpoint is on disk."""
+
+    def note(self, text: str) -> None:
+        """Something a user should know."""
+
+    def closed(self) -> None:
+        """The loop is over, for whatever reason."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of a run."""
+
+    steps: int
+    batch: int
+    latent: int
+    critic_steps: int
+    temperature: float
+    schedule: str
+    seed: int
+    log_every: int
+    evaluate_every: int
+    seconds: float = math.inf
+    """Stop after this time in this process."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training rows, with a label a row where the corpus has conditions."""
+
+    ids: npt.NDArray[Any]
+    to_sample: Callable[[Tensor], Tensor]
+    labels: npt.NDArray[Any] | None = None
+
+    def draw(self, count: int, rng: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """Draw rows (count, position) with replacement, and their labels (count,).
+
+        The paper goes through shuffled epochs; drawing with replacement needs no state and has the same distribution.
+        """
+        chosen = torch.randint(len(self.ids), (count,), generator=rng).numpy()
+        rows = torch.from_numpy(self.ids[chosen].astype(np.int64)).to(device)
+        labels = None if self.labels is None else torch.from_numpy(self.labels[chosen].astype(np.int64)).to(device)
+        return rows, labels
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop calls and does not know: measurement, storage, display, and the wish to stop."""
+
+    evaluate: Callable[[TrainingState], tuple[dict[str, Any], list[str]]]
+    save: Callable[[TrainingState, dict[str, Any] | None], None]
+    log: Callable[[dict[str, Any]], None]
+    watch: Watch
+    stop: Callable[[], str | None]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a loop ended."""
+
+    stopped: str
+    """finished, minutes, SIGINT or SIGTERM."""
+    seconds: float
+    metrics: dict[str, Any] | None
+
+
+def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation, hooks: Hooks) -> Ending:
+    """Play the game until `plan.steps` generator steps are done.
+
+    Raises:
+        DivergedError: a loss or gradient is not finite; nothing was updated with it.
+    """
+    start, first, metrics = time.perf_counter(), state.step, None
+    reason: str | None = None
+    hooks.watch.started(plan.steps, first)
+    while reason is None:
+        losses = play_step(state, plan, source, game, relaxation)
+        state.step += 1
+        seconds = time.perf_counter() - start
+        row = {"step": state.step, "seconds": round(seconds, 3)} | losses
+        hooks.watch.step(state.step, row)
+        _announce(state.step - first, plan.steps - first, seconds, hooks.watch)
+        reason = _reason(state, plan, seconds, hooks)
+        if state.step % plan.log_every == 0 or reason:
+            hooks.log(row)
+        if state.step % plan.evaluate_every == 0 or reason:
+            metrics = None if reason in ("SIGINT", "SIGTERM") else _evaluate(state, hooks)
+            hooks.save(state, metrics)
+            hooks.watch.saved(state.step)
+    return Ending(reason, time.perf_counter() - start, metrics)
+
+
+def _reason(state: TrainingState, plan: Plan, seconds: float, hooks: Hooks) -> str | None:
+    if state.step >= plan.steps:
+        return "finished"
+    return hooks.stop() or ("minutes" if seconds >= plan.seconds else None)
+
+
+def _evaluate(state: TrainingState, hooks: Hooks) -> dict[str, Any]:
+    metrics, samples = hooks.evaluate(state)
+    hooks.log({"step": state.step, "evaluation": metrics})
+    hooks.watch.evaluated(state.step, metrics, samples)
+    return metrics
+
+
+def _announce(done: int, steps: int, seconds: float, watch: Watch) -> None:
+    """Say once, after a few steps, what the whole run would take if that is long."""
+    whole = seconds / done * steps
+    if done == 3 and whole > LONG:
+        watch.note(
+            f"at {seconds / done:.3g} s a step, all {steps:,} steps take about {whole / 86400:.1f} days here; "
+            "--minutes stops sooner, and -c quick is made for a laptop"
+        )
+
+
+def play_step(
+    state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation
+) -> dict[str, dict[str, float]]:
+    """Take `critic_steps` critic steps, then one generator step, and average its weights.
+
+    The order is that of Gulrajani et al. 2017, algorithm 1.
+
+    Returns:
+        The losses of the last critic step and of the generator step.
+    """
+    factor = SCHEDULES[plan.schedule](state.step / plan.steps)
+    losses: dict[str, dict[str, float]] = {}
+    if state.critic is not None:
+        for k in range(plan.critic_steps):
+            rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
+            step = _critic_step(state, state.critic, plan, source, game, _bound(relaxation, plan, rng), rng)
+            losses["critic"] = _update(state.critic, step, factor, "critic", state.step)
+            game.constraint.after_step(state.critic.net)
+    rng = sampler.generator(plan.seed, "generator", state.step)
+    step, states = _generator_step(state, plan, source, game, _bound(relaxation, plan, rng), rng)
+    losses["generator"] = _update(state.generator, step, factor, "generator", state.step)
+    state.states = states
+    state.update_average()
+    return losses
+
+
+def _bound(relaxation: Relaxation, plan: Plan, rng: torch.Generator) -> BoundRelaxation:
+    return lambda logits: relaxation(logits, temperature=plan.temperature, rng=rng)
+
+
+def _critic_step(
+    state: TrainingState,
+    critic: Player,
+    plan: Plan,
+    source: Source,
+    game: Game,
+    relax: BoundRelaxation,
+    rng: torch.Generator,
+) -> Step:
+    rows, condition = source.draw(plan.batch, rng, plan.device)
+    noise = sampler.noise(plan.batch, plan.latent, rng=rng).to(plan.device)
+    with torch.no_grad():
+        fake = bind_generator(state.generator.net, condition)(noise, relax).sample
+    real = source.to_sample(rows)
+    return critic_step(game, bind_critic(critic.net, condition), critic.parameters, real=real, fake=fake, rng=rng)
+
+
+def _generator_step(
+    state: TrainingState, plan: Plan, source: Source, game: Game, relax: BoundRelaxation, rng: torch.Generator
+) -> tuple[Step, dict[str, dict[str, Tensor]]]:
+    rows, condition = source.draw(plan.batch, rng, plan.device)
+    critic = None if state.critic is None else bind_critic(state.critic.net, condition)
+    return generator_step(
+        game,
+        bind_generator(state.generator.net, condition),
+        critic,
+        state.generator.parameters,
+        state.states,
+        noise=sampler.noise(plan.batch, plan.latent, rng=rng).to(plan.device),
+        relax=relax,
+        rows=rows,
+        real=source.to_sample(rows) if critic is not None and game.objective.pairs else None,
+        rng=rng,
+    )
+
+
+def _update(player: Player, step: Step, factor: float, who: str, done: int) -> dict[str, float]:
+    """Apply a step's gradients, unless something in it is not finite.
+
+    Raises:
+        DivergedError: a loss or the gradients' norm is not finite.
+    """
+    norm = torch.nn.utils.get_total_norm(step.gradients)
+    numbers = {name: value.item() for name, value in (step.losses | {"gradient_norm": norm}).items()}
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"step {done + 1}: the {who}'s {name} is {value}; nothing was updated with it; "
+                "go on from the last checkpoint with a lower learning rate or a heavier penalty"
+            )
+    player.apply(step.gradients, factor)
+    return numbers

@@ -1,0 +1,53 @@
+"""The log of a run: `run.json`, one JSON row a line in `metrics.jsonl`, samples a file an evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textgan.files import dump_json, write_text
+
+
+class RunLog:
+    """Writes the files of a run folder; rows are flushed one by one, so that a kill loses at most the last."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Open the log of a run that stands at `step`: later rows of an interrupted process are cut off."""
+        self.folder = folder
+        self.path = folder / "metrics.jsonl"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "samples").mkdir(exist_ok=True)
+        kept = [line for line in _lines(self.path) if _step(line) <= step]
+        write_text(self.path, "".join(line + "\n" for line in kept))
+
+    def describe(self, facts: dict[str, Any]) -> None:
+        """Write `run.json`."""
+        write_text(self.folder / "run.json", dump_json(facts))
+
+    def row(self, row: dict[str, Any]) -> None:
+        """Append a row."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+
+    def samples(self, step: int, lines: Sequence[str]) -> None:
+        """Write the samples of an evaluation, one a line."""
+        write_text(self.folder / "samples" / f"step-{step:06d}.txt", "".join(line + "\n" for line in lines))
+
+    def sync(self) -> None:
+        """Flush the rows to the disk, before a checkpoint relies on them."""
+        with self.path.open("a", encoding="utf-8") as file:
+            os.fsync(file.fileno())
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # a row that a kill cut short

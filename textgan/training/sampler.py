@@ -1,0 +1,19 @@
+"""What a step draws. Every number depends on (seed, purpose, step) only, so that a resumed run draws the same."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def generator(seed: int, purpose: str, step: int) -> torch.Generator:
+    """Return a CPU random generator keyed by (seed, purpose, step)."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{step}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def noise(count: int, latent: int, *, rng: torch.Generator) -> Tensor:
+    """Standard normal noise (count, latent)."""
+    return torch.randn(count, latent, generator=rng)
