@@ -233,6 +233,15 @@ def describe(corpus: Corpus) -> dict[str, Any]:
     }
 
 
+def summary(corpus: Corpus) -> str:
+    """One line on a corpus: rows, symbols, cut and split."""
+    facts = corpus.facts
+    return (
+        f"{len(corpus.train.ids):,} training and {len(corpus.heldout.ids):,} held-out rows of {corpus.space.length} "
+        f"({facts['cut']}), {corpus.space.size} symbols, held out by {facts['split']}"
+    )
+
+
 def measure(parts: Parts, log: RunLog) -> Callable[[TrainingState], tuple[dict[str, Any], list[str]]]:
     """Return the evaluation of a state: text metrics of the averaged generator, and the critic's check."""
     space, corpus, config = parts.corpus.space, parts.corpus, parts.config

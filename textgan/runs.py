@@ -102,15 +102,6 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
     return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics)
 
 
-def summary(corpus: Corpus) -> str:
-    """One line on a corpus: rows, symbols, cut and split."""
-    facts = corpus.facts
-    return (
-        f"{len(corpus.train.ids):,} training and {len(corpus.heldout.ids):,} held-out rows of {corpus.space.length} "
-        f"({facts['cut']}), {corpus.space.size} symbols, held out by {facts['split']}"
-    )
-
-
 def new_run_folder(config: Config) -> Path:
     """Name a run that does not exist yet: runs/CORPUS-PRESET-DATE-TIME."""
     corpus = Path(config.corpus.name).stem or "corpus"
@@ -211,7 +202,10 @@ def run_facts(parts: Parts) -> dict[str, Any]:
         "device": str(parts.device),
         "threads": torch.get_num_threads(),
         "versions": {
-            "textgan": __version__, "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__,
+            "textgan": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
         },
         "git": git_hash(),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -65,7 +65,7 @@ def generate(
 def _sink(out: Path | None) -> Iterator[Callable[[str], None]]:
     """Open where the data goes: UTF-8 with plain line feeds, whatever the locale."""
     with ExitStack() as stack:
-        stream = stack.enter_context(out.open("wb")) if out else click.get_binary_stream("stdout")
+        stream = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
 
         def write(text: str) -> None:
             stream.write(text.encode())

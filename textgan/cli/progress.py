@@ -18,37 +18,28 @@ class Pace:
     """Speed and time left, in steps and seconds of the clock, counted from the first step on, which warms up."""
 
     def __init__(self, total: int, first: int) -> None:
-        self.total, self.first = total, first
-        self.done = first
-        self.begin = time.monotonic()
+        self.total, self.first, self.done = total, first, first
+        self.begin: float | None = None
 
     def update(self, step: int) -> None:
         """Note a finished step."""
-        if self.done == self.first:
-            self.first, self.begin = step, time.monotonic()
         self.done = step
-
-    @property
-    def seconds(self) -> float:
-        """Time since the first step ended. [s]"""
-        return time.monotonic() - self.begin
+        if self.begin is None:
+            self.first, self.begin = step, time.monotonic()
 
     @property
     def speed(self) -> float:
         """Steps a second, 0 while unknown. [1/s]"""
-        return (self.done - self.first) / self.seconds if self.done > self.first and self.seconds > 0 else 0.0
-
-    @property
-    def left(self) -> float | None:
-        """Time until the last step, None while unknown. [s]"""
-        return (self.total - self.done) / self.speed if self.speed else None
+        seconds = time.monotonic() - self.begin if self.begin is not None else 0.0
+        return (self.done - self.first) / seconds if seconds else 0.0
 
     def __str__(self) -> str:
         """Return speed and time left, such as "8.3 steps/s, 4:10 left"."""
-        if self.left is None:
+        speed = self.speed
+        if not speed:
             return "warming up"
-        speed = f"{self.speed:.1f} steps/s" if self.speed >= 1 else f"{1 / self.speed:.1f} s/step"
-        return f"{speed}, {duration(self.left)} left"
+        told = f"{speed:.1f} steps/s" if speed >= 1 else f"{1 / speed:.1f} s/step"
+        return f"{told}, {duration((self.total - self.done) / speed)} left"
 
 
 class Lines:

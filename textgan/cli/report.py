@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from textgan.errors import UsageError
+from textgan.errors import UsageError, near_miss
 
 if TYPE_CHECKING:
     from textgan.report.measure import Report
@@ -26,6 +26,9 @@ Examples:
 JSD is the Jensen-Shannon divergence of character n-grams in bits, 0 to 1, lower is better. It falls with the number
 of lines, so read it beside its floor: real text at the same count. The ladder places it among samples of 1- to
 6-gram models of the training text."""
+
+
+BLOCK = 1 << 16  # rows decoded at once
 
 
 class Sides(NamedTuple):
@@ -60,7 +63,7 @@ def _orders(context: click.Context, parameter: click.Parameter, value: str) -> t
 @click.option("--n", "orders", metavar="RANGE", default="1-6", callback=_orders, help="Lengths of n-grams (1-6).")
 @click.option("--max-chars", type=click.IntRange(min=1), metavar="N", help="Cut the lines of both sides at N.")
 @click.option("--count-pads", is_flag=True, help="Pad short lines to --max-chars, and count the pads.")
-@click.option("--count", type=click.IntRange(min=2), metavar="N", help="Samples of a run (as its settings say).")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Samples of a run (as its settings say).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of all that is drawn (0).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def report(
@@ -116,11 +119,11 @@ def _newest() -> Path:
 
 
 def _of_run(run: Path, count: int | None, seed: int) -> Sides:
-    from textgan import model
+    from textgan import assemble, model
 
     trained = model.load(run)
     count = count or trained.config.evaluation.report_samples
-    heldout, training = trained.reference()
+    heldout, training = assemble.reference(trained)
     _tell(f"drawing {count:,} samples from {run}")
     text = trained.config.text
     return Sides(trained.generate(count, seed=seed), heldout, training, text.length, text.decode)
@@ -135,9 +138,17 @@ def _of_files(samples: Path, reference: str | None, train: Path | None, max_char
     lines = read_lines(samples)
     training = None if train is None else read_lines(train)
     if reference not in cards.names():
-        return Sides(lines, read_lines(Path(reference)), training)
+        return Sides(lines, read_lines(_reference_file(reference, cards.names())), training)
     heldout, own, length = _of_corpus(reference, max_chars)
     return Sides(lines, heldout, own if training is None else training, length)
+
+
+def _reference_file(name: str, corpora: Sequence[str]) -> Path:
+    """The path, unless it looks more like a corpus misspelt."""
+    path = Path(name)
+    if not path.exists() and path.name == name and not path.suffix:
+        raise UsageError(f"unknown reference {name!r}: no such file{near_miss(name, corpora)}")
+    return path
 
 
 def _of_corpus(name: str, length: int | None) -> tuple[list[str], list[str], int]:
@@ -152,7 +163,11 @@ def _of_corpus(name: str, length: int | None) -> tuple[list[str], list[str], int
         **config.text.model_dump(exclude={"decode"}),
         tell=_tell,
     )
-    return corpus.space.decode(corpus.heldout.ids), corpus.space.decode(corpus.train.ids), config.text.length
+    heldout, training = (
+        [line for start in range(0, len(rows), BLOCK) for line in corpus.space.decode(rows.ids[start : start + BLOCK])]
+        for rows in (corpus.heldout, corpus.train)
+    )
+    return heldout, training, config.text.length
 
 
 def _tell(line: str) -> None:

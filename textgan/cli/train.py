@@ -95,10 +95,11 @@ def _newest() -> Path:
 
 
 def _train(config: Config, folder: Path | None, resume: bool) -> Outcome:
+    from textgan import runs
 
     progress = watch()
     try:
-        outcome = assemble.train(config, folder, resume=resume, watch=progress)
+        outcome = runs.train(config, folder, resume=resume, watch=progress)
     finally:
         progress.closed()
     progress.note(f"{_ending(outcome)} at step {outcome.step} after {duration(outcome.seconds)}")

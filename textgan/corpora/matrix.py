@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -199,5 +199,6 @@ def _sync_folder(folder: Path) -> None:
 def _sweep(parent: Path) -> None:
     """Remove what killed processes left."""
     for orphan in parent.glob(f"*{_PARTIAL}"):
-        if time.time() - orphan.stat().st_mtime > ORPHAN_SECONDS:
-            shutil.rmtree(orphan, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process may sweep too
+            if time.time() - orphan.stat().st_mtime > ORPHAN_SECONDS:
+                shutil.rmtree(orphan, ignore_errors=True)

@@ -197,16 +197,16 @@ def _check(source: Source, settings: Settings, survey: Survey, tell: Tell) -> No
     tally, lines = survey.tally, survey.lines
     if tally.first_undecodable:
         file = tally.first_undecodable
-        where = f"{tally.undecodable} lines are not UTF-8, the first {file}:{sources.first_undecodable_line(file)}"
+        where = f"lines that are not UTF-8: {tally.undecodable}, the first {file}:{sources.first_undecodable_line(file)}"
         if settings.errors == "strict":
             raise TextganError(f"{where}; mend them, or say -s corpus.errors=replace or -s corpus.errors=skip")
         tell(f"{source.name}: {where} ({settings.errors})")
     if not sum(lines.values()):
         raise TextganError(f"{source.name}: no text in {source.training[0]}; it needs lines that are not empty")
     if not all(lines.values()):
-        needed = math.ceil(2 / settings.heldout)
-        have = f"{lines['train']} lines to train on and {lines['heldout']} to hold out"
-        raise TextganError(f"{source.name}: {have}; give at least {needed} different lines, or raise corpus.heldout")
+        needed = math.ceil(5 / min(settings.heldout, 1 - settings.heldout))  # then a side is empty once in 150 times
+        have = f"lines to train on: {lines['train']}, to hold out: {lines['heldout']}"
+        raise TextganError(f"{source.name}: {have}; give at least {needed} different lines, or change corpus.heldout")
 
 
 def _encode(source: Source, settings: Settings, cut: str, space: Text, folder: Path) -> None:

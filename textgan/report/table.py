@@ -19,9 +19,11 @@ def render(report: Report) -> Iterator[RenderableType]:
     """Yield what to print, top to bottom."""
     yield Text(_counts(report))
     if report.of("jsd"):
+        yield Text("\nJensen-Shannon divergence of n-grams, bits (lower is better)")
         yield _jsd(report)
     if shares := [*report.of("words"), *report.of("unique")]:
-        yield _shares(shares)
+        yield Text("Shares (higher is better)")
+        yield _shares(shares, report.training is not None)
     if sentence := standing(report):
         yield Text(sentence)
     for note in report.notes:
@@ -47,37 +49,37 @@ def standing(report: Report) -> str:
 
 
 def _counts(report: Report) -> str:
-    training = "" if report.training is None else f"; training text {report.training:,}"
-    decode = "" if report.decode is None else f", decoded by {report.decode}"
-    return f"{report.samples:,} samples{decode}, against {report.reference:,} lines of real text{training}"
+    decode = "" if report.decode is None else f" (decoded by {report.decode})"
+    against = f"{report.samples:,} samples{decode} against {report.reference:,} lines of real text"
+    if report.training is None:
+        return f"{against}; floor: {report.floor_samples:,} of those lines against the other half."
+    models = "" if report.ladder is None else "; k-gram: as many samples of its k-gram model"
+    return f"{against}; floor: {report.floor_samples:,} of {report.training:,} training lines{models}."
 
 
 def _jsd(report: Report) -> Table:
     """JSD, floor, excess and every rung of the ladder, a row an order."""
     ladder = report.ladder or {}
-    table = Table(box=box.SIMPLE, title="Jensen-Shannon divergence of n-grams, bits (lower is better)", padding=(0, 1))
-    for name in ("n", "JSD", "floor", "excess", *(f"{order}-gram" for order in ladder)):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = _table("n", "JSD", "floor", "excess", *(f"{order}-gram" for order in ladder))
     for metric in report.of("jsd"):
         rungs = [values[int(metric.key)] for values in ladder.values()]
         table.add_row(metric.key, *map(_number, (metric.value, metric.floor, metric.excess, *rungs)))
-    if ladder:
-        table.caption = (
-            f"floor: {report.floor_samples:,} rows of training text; k-gram: samples of a k-gram model of it"
-        )
     return table
 
 
-def _shares(metrics: list[Metric]) -> Table:
-    table = Table(box=box.SIMPLE, title="Shares (higher is better)")
-    for name in ("", "samples", "real text"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _shares(metrics: list[Metric], trained: bool) -> Table:
+    labels = {"words": f"words seen in {'training' if trained else 'the reference'}", "unique": "unique lines"}
+    table = _table("", "samples", "real text")
     for metric in metrics:
-        table.add_row(LABELS[metric.name], *map(_share, (metric.value, metric.floor)))
+        table.add_row(labels[metric.name], _share(metric.value), _share(metric.floor))
     return table
 
 
-LABELS = {"words": "words seen in training", "unique": "unique lines"}
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
 
 
 def _number(value: float | None) -> str:

@@ -13,7 +13,9 @@ from pathlib import Path
 from textgan.errors import TextganError
 
 CHUNK = 1 << 22  # bytes read at a time
-LONGEST = 1 << 16  # bytes; a longer line is read as several, so that a book on one line still has lines to split
+# A longer line is read as several, so that a book on one line still has lines to split. It holds the longest row:
+# 4,096 characters of at most 4 bytes. [bytes]
+LONGEST = 1 << 14
 
 
 @dataclass(frozen=True)
