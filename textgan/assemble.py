@@ -177,6 +177,8 @@ def plan_of(config: Config, device: torch.device) -> Plan:
     t = config.training
     return Plan(
         steps=t.steps, batch=t.batch, latent=config.generator.latent, critic_steps=config.critic.steps,
+        critic_every=config.critic.every,
+        critic_batch=config.critic.batch or t.batch,
         temperature=config.generator.temperature, schedule=t.schedule, seed=t.seed, log_every=t.log_every,
         evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
     )  # fmt: skip

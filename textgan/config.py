@@ -87,7 +87,11 @@ class Critic(Section):
     betas: tuple[float, float] = (0.5, 0.99)
     """Adam's decay rates of the mean and of the mean square. [ratio]"""
     steps: int = Field(1, ge=1)
-    """Critic steps a generator step (n_critic). [steps]"""
+    """Critic steps a turn (n_critic). [steps]"""
+    every: int = Field(1, ge=1)
+    """The critic has a turn before every so many generator steps. [steps]"""
+    batch: int = Field(0, ge=0)
+    """Samples a critic step, and how many of the generator's batch it judges; 0 is training.batch. [samples]"""
 
 
 class Game(Section):

@@ -84,6 +84,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
     if start is not None and start >= config.training.steps:
         watch.note(f"{folder} already has its {start:,} steps; --steps sets a larger total")
         return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
+    torch.set_flush_denormal(True)  # a confident softmax is full of numbers that are nearly 0 and slow
     parts = build(config, watch.note)
     watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
     if start is not None:

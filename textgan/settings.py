@@ -212,9 +212,9 @@ def _apply(setting: Setting, values: dict[str, Any], origin: dict[str, str]) -> 
 
 def _nearest_key(key: str) -> str:
     """Hint within the section if there is such a section, else among all keys."""
-    section = key.partition(".")[0] + "."
-    within = [known for known in fields() if known.startswith(section)]
-    return near_miss(key, within) if within else _nearest(key, fields())
+    section, _, name = key.partition(".")
+    within = [known.removeprefix(f"{section}.") for known in fields() if known.startswith(f"{section}.")]
+    return near_miss(name, within) if name and within else _nearest(key, fields())
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

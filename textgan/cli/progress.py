@@ -98,7 +98,7 @@ class Terminal(Lines):
         from rich.console import Group
         from rich.text import Text
 
-        return Group(self.bar, *(Text(line, no_wrap=True, overflow="ellipsis") for line in self.under))
+        return Group(self.bar, *map(Text, self.under))
 
     def started(self, total: int, first: int) -> None:
         """Show the bar."""
@@ -137,7 +137,7 @@ def figures(metrics: Mapping[str, Any]) -> str:
 
 
 def _beside_floor(value: float | None, floor: float | None, **_: Any) -> str:
-    return f"{_number(value)} (real text {_number(floor)})"
+    return f"{_number(value)} (real {_number(floor)})"
 
 
 def _number(value: float | None) -> str:

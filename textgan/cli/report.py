@@ -28,9 +28,6 @@ of lines, so read it beside its floor: real text at the same count. The ladder p
 6-gram models of the training text."""
 
 
-BLOCK = 1 << 16  # rows decoded at once
-
-
 class Sides(NamedTuple):
     """What is compared, and how it was made."""
 
@@ -153,20 +150,12 @@ def _reference_file(name: str, corpora: Sequence[str]) -> Path:
 
 def _of_corpus(name: str, length: int | None) -> tuple[list[str], list[str], int]:
     """Held-out and training rows of a registered corpus, cut as the settings say, at --max-chars where given."""
-    from textgan.corpora.prepare import prepare
+    from textgan import assemble
     from textgan.settings import resolve
 
     config = resolve(flags={"corpus.name": name, "text.length": length}, environ=os.environ).config
-    corpus = prepare(
-        name,
-        **config.corpus.model_dump(exclude={"name"}),
-        **config.text.model_dump(exclude={"decode"}),
-        tell=_tell,
-    )
-    heldout, training = (
-        [line for start in range(0, len(rows), BLOCK) for line in corpus.space.decode(rows.ids[start : start + BLOCK])]
-        for rows in (corpus.heldout, corpus.train)
-    )
+    corpus = assemble.open_corpus(config, _tell)
+    heldout, training = (assemble.lines_of(corpus.space, rows.ids) for rows in (corpus.heldout, corpus.train))
     return heldout, training, config.text.length
 
 

@@ -197,7 +197,9 @@ def _check(source: Source, settings: Settings, survey: Survey, tell: Tell) -> No
     tally, lines = survey.tally, survey.lines
     if tally.first_undecodable:
         file = tally.first_undecodable
-        where = f"lines that are not UTF-8: {tally.undecodable}, the first {file}:{sources.first_undecodable_line(file)}"
+        where = (
+            f"lines that are not UTF-8: {tally.undecodable}, the first {file}:{sources.first_undecodable_line(file)}"
+        )
         if settings.errors == "strict":
             raise TextganError(f"{where}; mend them, or say -s corpus.errors=replace or -s corpus.errors=skip")
         tell(f"{source.name}: {where} ({settings.errors})")

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from textgan.contract import State, Term, TermBatch
 
-DENSE = 1 << 26  # entries of the largest exact table; longer n-grams share hashed buckets
-BUCKETS = 1 << 24
+TABLE_BITS = 24  # the largest table has 2**24 entries; windows that do not fit share them by hash
 PRIOR = 1e-7  # added to Q, so that an unseen window has a finite reward
 LARGEST = 1e4  # size of one draw's increment at which counts are scaled back
 FORGOTTEN = 1e-6  # counts below this share of a fresh draw are dropped, which keeps checkpoints small
@@ -27,38 +27,53 @@ FORGOTTEN = 1e-6  # counts below this share of a fresh draw are dropped, which k
 
 @dataclass(frozen=True)
 class Windows:
-    """Numbers every window of n symbol classes: exactly where classes**n entries fit, else by hash."""
+    """Numbers every window of n symbol classes: exactly where classes**n entries fit in 2**bits, else by hash.
+
+    A code is a sum over positions of multiplier times class, modulo 2**32 (int32 wraps): another symbol at one
+    position is one multiplication away, whether codes are exact or hashed.
+    """
 
     order: int
     classes: int
-    buckets: int
-    """Entries of the hashed table; 0 for an exact one."""
+    bits: int = TABLE_BITS
+
+    @property
+    def exact(self) -> bool:
+        """Every window has an entry of its own."""
+        return bool(self.classes**self.order <= 1 << self.bits)
 
     @property
     def size(self) -> int:
         """Entries of the table."""
-        return self.buckets or self.classes**self.order
+        return self.classes**self.order if self.exact else 1 << self.bits
 
-    def place(self, position: int) -> int:
-        """Weight of the symbol at `position` in a window's code."""
-        return int(self.classes ** (self.order - 1 - position))
+    @cached_property
+    def multipliers(self) -> tuple[int, ...]:
+        """One a position: powers of the class count, or odd numbers that are the same in every process."""
+        if self.exact:
+            return tuple(self.classes ** (self.order - 1 - j) for j in range(self.order))
+        drawn = torch.randint(-(1 << 31), 1 << 31, (self.order,), generator=torch.Generator().manual_seed(self.order))
+        return tuple(int(value) | 1 for value in drawn)
 
     def codes(self, classes: Tensor) -> Tensor:
-        """Codes (batch, window) int64 of every window of rows (batch, position)."""
+        """Codes (batch, window) int32 of every window of rows (batch, position) int32."""
         count = classes.shape[1] - self.order + 1
-        codes = torch.zeros((len(classes), count), dtype=torch.int64, device=classes.device)
-        for j in range(self.order):
-            codes += classes[:, j : j + count] * self.place(j)
+        codes = classes[:, :count] * self.multipliers[0]
+        for j in range(1, self.order):
+            codes += classes[:, j : j + count] * self.multipliers[j]
         return codes
 
     def slots(self, codes: Tensor) -> Tensor:
-        """Table entries of codes, any shape."""
-        return (codes * 2654435761 >> 7) & (self.buckets - 1) if self.buckets else codes
+        """Table entries of codes, any shape, int32; a hash is the top bits of its code."""
+        return codes if self.exact else (codes >> (32 - self.bits)) & (self.size - 1)
 
 
 @dataclass(frozen=True)
 class Table:
-    """What the critic of one order knows: P from the corpus, and how to read and update Q."""
+    """What the critic of one order knows: P from the corpus, and how to read and update Q.
+
+    A state holds P and the counts of Q side by side, so that a look-up touches memory once.
+    """
 
     windows: Windows
     real: Tensor
@@ -68,61 +83,72 @@ class Table:
         """Sum, for each alternative symbol at each position, of the rewards of the windows that contain the position.
 
         Args:
-            classes: drawn symbol classes (batch, position).
-            alternatives: classes to score instead, (alternative,) or (batch, position, alternative).
+            classes: drawn symbol classes (batch, position) int32.
+            alternatives: classes to score instead, (alternative,) or (batch, position, alternative) int32.
             state: this order's counts.
             clip: largest reward of a window. [bits]
 
         Returns:
             (batch, position, alternative) float32 [bits].
         """
-        n = self.windows.order
-        alternatives = alternatives.expand(*classes.shape, -1)
         codes = self.windows.codes(classes)
         count = codes.shape[1]
-        total = torch.zeros(alternatives.shape, device=classes.device)
-        for j in range(n):
-            rest = codes - classes[:, j : j + count] * self.windows.place(j)
-            replaced = rest.unsqueeze(-1) + alternatives[:, j : j + count] * self.windows.place(j)
+        change = alternatives - classes.unsqueeze(-1)  # (batch, position, alternative)
+        total = torch.zeros(change.shape, device=classes.device)
+        for j, multiplier in enumerate(self.windows.multipliers):
+            replaced = codes.unsqueeze(-1) + change[:, j : j + count] * multiplier
             total[:, j : j + count] += self.reward(self.windows.slots(replaced), state, clip)
         return total
 
     def reward(self, slots: Tensor, state: State, clip: float) -> Tensor:
         """Return ½ log2((P + Q') / 2Q') at table entries, at most `clip`, with Q' = Q + 1e-7. [bits]"""
-        q = state["counts"].take(slots).div_(state["total"].clamp(min=1e-9)).add_(PRIOR)
-        return self.real.take(slots).add_(q).div_(q).log2_().sub_(1).mul_(0.5).clamp_(max=clip)
+        # a pair of float32 is read as one int64: a copy of bits
+        pairs = state["pairs"].view(torch.int64).view(-1).index_select(0, slots.flatten()).view(torch.float32)
+        p, counts = pairs.view(*slots.shape, 2).unbind(-1)
+        q = counts / state["total"].clamp(min=1e-9) + PRIOR
+        return (p / q).add_(1).log2_().sub_(1).mul_(0.5).clamp_(max=clip)
 
     def count(self, classes: Tensor, state: State, forgetting: float) -> State:
         """Forget a share of Q, then add the windows of rows (batch, position); the counts are updated in place.
 
         The table is not swept at every step: increments grow instead, and are scaled back when they get large.
         """
-        slots = self.windows.slots(self.windows.codes(classes)).flatten()
-        counts, increment, total = state["counts"], state["increment"] / forgetting, state["total"]
+        slots = self.windows.slots(self.windows.codes(classes)).flatten().long()
+        pairs, increment, total = state["pairs"], state["increment"] / forgetting, state["total"]
+        counts = pairs[:, 1]
         if increment > LARGEST:
             counts /= increment
             counts[counts < FORGOTTEN] = 0
             total, increment = total / increment, torch.ones_like(increment)
         counts.index_add_(0, slots, increment.expand(len(slots)))
-        return {"counts": counts, "increment": increment, "total": total + increment * len(slots)}
+        return {"pairs": pairs, "increment": increment, "total": total + increment * len(slots)}
 
     def empty(self) -> State:
-        """Return the counts before anything was drawn."""
+        """Return the state before anything was drawn."""
+        pairs = torch.stack([self.real, torch.zeros_like(self.real)], dim=1)
+        return {"pairs": pairs, "increment": pairs.new_ones(()), "total": pairs.new_zeros(())}
+
+    def pack(self, state: State) -> State:
+        """Keep what cannot be rebuilt: the counts, by their non-zero entries; exact."""
+        counts = state["pairs"][:, 1]
+        slots = counts.nonzero().squeeze(1)
+        return {"slots": slots, "counts": counts[slots]} | {name: state[name] for name in ("increment", "total")}
+
+    def unpack(self, packed: State) -> State:
+        """Undo `pack`."""
+        state = self.empty()
         device = self.real.device
-        zero, one = torch.zeros((), device=device), torch.ones((), device=device)
-        return {"counts": torch.zeros(self.windows.size, device=device), "increment": one, "total": zero}
+        state["pairs"][packed["slots"].to(device), 1] = packed["counts"].to(device)
+        return state | {name: packed[name].to(device) for name in ("increment", "total")}
 
 
-def tables(
-    rows: Iterable[Tensor], *, orders: Sequence[int], classes: int, dense: int = DENSE, buckets: int = BUCKETS
-) -> list[Table]:
-    """Count P of each order over blocks of training rows (row, position) of symbol classes."""
-    kinds = [Windows(n, classes, buckets if classes**n > dense else 0) for n in orders]
+def tables(rows: Iterable[Tensor], *, orders: Sequence[int], classes: int, bits: int = TABLE_BITS) -> list[Table]:
+    """Count P of each order over blocks of training rows (row, position) int32 of symbol classes."""
+    kinds = [Windows(n, classes, bits) for n in orders]
     real = [torch.zeros(windows.size, dtype=torch.float64) for windows in kinds]
     for block in rows:
         for windows, counts in zip(kinds, real, strict=True):
-            slots = windows.slots(windows.codes(block)).flatten()
-            counts.index_add_(0, slots, torch.ones(len(slots), dtype=torch.float64))
+            counts += torch.bincount(windows.slots(windows.codes(block)).flatten(), minlength=windows.size)
     return [Table(windows, (counts / counts.sum()).float()) for windows, counts in zip(kinds, real, strict=True)]
 
 
@@ -140,7 +166,8 @@ def count_critic(
     """Build the count critic of a corpus as a generator term.
 
     Its loss is -mean over rows and positions of sum_v p(v) R(v), R held fixed: R(v) is the mean over orders of the
-    summed rewards of the windows that contain the position, with v in it and the other positions as drawn.
+    summed rewards of the windows that contain the position, with v in it and the other positions as drawn. A step's
+    draws are scored against the counts of the steps before it, then counted: a symbol does not pay for itself.
 
     Args:
         rows: blocks of training ids (row, position), ids by falling frequency.
@@ -153,30 +180,30 @@ def count_critic(
         device: where the tables live.
     """
     classes = min(symbols, kept + 1)
-    known = [
-        Table(table.windows, table.real.to(device))
-        for table in tables((block.long().clamp(max=classes - 1) for block in rows), orders=orders, classes=classes)
-    ]
+    blocks = (block.clamp(max=classes - 1).int() for block in rows)
+    known = {
+        str(table.windows.order): Table(table.windows, table.real.to(device))
+        for table in tables(blocks, orders=orders, classes=classes)
+    }
 
     def term(batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
         probabilities = merge_rare(batch.output.logits.softmax(-1), classes)
-        drawn = batch.output.ids.clamp(max=classes - 1)
-        after: State = {}
-        for table in known:
-            name = str(table.windows.order)
-            after |= _prefixed(name, table.count(drawn, _of(name, state), forgetting))
+        drawn = batch.output.ids.clamp(max=classes - 1).int()
         chosen, p = likeliest_classes(probabilities, likeliest)
         with torch.no_grad():
-            scored = [table.rewards(drawn, chosen, _of(str(table.windows.order), after), clip) for table in known]
+            scored = [table.rewards(drawn, chosen, _of(name, state), clip) for name, table in known.items()]
             reward = torch.stack(scored).mean(0)
             if likeliest:  # symbols that are not scored count as the mean, not as 0
                 reward -= (p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)
+        after = _joined({name: table.count(drawn, _of(name, state), forgetting) for name, table in known.items()})
         return -(p * reward).sum(-1).mean(), after
 
-    initial: State = {}
-    for table in known:
-        initial |= _prefixed(str(table.windows.order), table.empty())
-    return Term(term, initial, pack=pack, unpack=unpack)
+    return Term(
+        term,
+        _joined({name: table.empty() for name, table in known.items()}),
+        pack=lambda state: _joined({name: table.pack(_of(name, state)) for name, table in known.items()}),
+        unpack=lambda packed: _joined({name: table.unpack(_of(name, packed)) for name, table in known.items()}),
+    )
 
 
 def merge_rare(probabilities: Tensor, classes: int) -> Tensor:
@@ -190,37 +217,15 @@ def merge_rare(probabilities: Tensor, classes: int) -> Tensor:
 def likeliest_classes(probabilities: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the classes to score and their probabilities: all, or the `count` likeliest of each position."""
     if count == 0 or count >= probabilities.shape[-1]:
-        return torch.arange(probabilities.shape[-1], device=probabilities.device), probabilities
+        every = torch.arange(probabilities.shape[-1], dtype=torch.int32, device=probabilities.device)
+        return every, probabilities
     p, chosen = probabilities.topk(count, dim=-1, sorted=False)
-    return chosen, p
-
-
-def pack(state: State) -> State:
-    """Store tables by their non-zero entries; exact."""
-    packed = {name: value for name, value in state.items() if not name.endswith(".counts")}
-    for name in state.keys() - packed.keys():
-        slots = state[name].nonzero().squeeze(1)
-        packed |= {
-            f"{name}.slots": slots,
-            f"{name}.values": state[name][slots],
-            f"{name}.size": torch.tensor(len(state[name])),
-        }
-    return packed
-
-
-def unpack(packed: State) -> State:
-    """Undo `pack`."""
-    state = {name: value for name, value in packed.items() if ".counts." not in name}
-    for name in {name.rpartition(".")[0] for name in packed if ".counts." in name}:
-        counts = torch.zeros(int(packed[f"{name}.size"]))
-        counts[packed[f"{name}.slots"]] = packed[f"{name}.values"]
-        state[name] = counts
-    return state
+    return chosen.int(), p
 
 
 def _of(name: str, state: State) -> State:
     return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
 
 
-def _prefixed(name: str, state: State) -> State:
-    return {f"{name}.{key}": value for key, value in state.items()}
+def _joined(states: dict[str, State]) -> State:
+    return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}

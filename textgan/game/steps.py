@@ -65,6 +65,7 @@ def generator_step(
     relax: BoundRelaxation,
     rows: Tensor,
     real: Tensor | None,
+    judged: int,
     rng: torch.Generator,
 ) -> tuple[Step, dict[str, State]]:
     """Gradients of the generator's weighted terms, and the terms' next states.
@@ -78,7 +79,8 @@ def generator_step(
         noise: (batch, latent).
         relax: the relaxation, its temperature and randomness chosen.
         rows: the real batch as stored, for terms that look at it.
-        real: the real batch as samples, for objectives on pairs; None where none is needed.
+        real: as many real samples as the critic judges, for objectives on pairs; None where none is needed.
+        judged: how many samples of the batch the critic scores.
         rng: randomness of the terms.
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 10-11, where the adversarial term is the only one.
@@ -87,7 +89,7 @@ def generator_step(
     loss, losses = torch.zeros((), device=noise.device), {}
     if critic is not None:
         critic = game.constraint.wrap(critic)
-        fake_scores = critic(output.sample)
+        fake_scores = critic(output.sample[:judged])
         real_scores = fake_scores.detach() if real is None else critic(real)
         losses["adversarial"] = game.objective.generator(real=real_scores, fake=fake_scores)
         loss = loss + game.weight * losses["adversarial"]

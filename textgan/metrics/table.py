@@ -90,12 +90,13 @@ def words(
 
     Without training text the reference stands in for it, and one half of the reference is measured against the other.
     """
-    if training is not None:
-        known, real, real_known = vocabulary(training, view.length), reference, vocabulary(training, view.length)
-    else:
+    known = vocabulary(reference if training is None else training, view.length)
+    if training is None:
         rows, against = floor_rows(len(samples), reference, None, rng=rng)
-        known, real, real_known = vocabulary(reference, view.length), rows, vocabulary(against, view.length)
-    value, floor = known_share(samples, known, view.length), known_share(real, real_known, view.length)
+        floor = known_share(rows, vocabulary(against, view.length), view.length)
+    else:
+        floor = known_share(reference, known, view.length)
+    value = known_share(samples, known, view.length)
     return [Metric("words", "", value, floor, "higher", {"samples": len(samples), "reference": len(reference)})]
 
 

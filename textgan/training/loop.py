@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from textgan.contract import BoundRelaxation, Relaxation
+from textgan.contract import BoundRelaxation, Relaxation, State
 from textgan.errors import DivergedError
 from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.steps import Game, Step, critic_step, generator_step
@@ -60,6 +60,8 @@ class Plan:
     batch: int
     latent: int
     critic_steps: int
+    critic_every: int
+    critic_batch: int
     temperature: float
     schedule: str
     seed: int
@@ -162,16 +164,16 @@ def _announce(done: int, steps: int, seconds: float, watch: Watch) -> None:
 def play_step(
     state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation
 ) -> dict[str, dict[str, float]]:
-    """Take `critic_steps` critic steps, then one generator step, and average its weights.
+    """Take `critic_steps` critic steps if it is the critic's turn, then one generator step, and average its weights.
 
     The order is that of Gulrajani et al. 2017, algorithm 1.
 
     Returns:
-        The losses of the last critic step and of the generator step.
+        The losses of the last critic step, if there was one, and of the generator step.
     """
     factor = SCHEDULES[plan.schedule](state.step / plan.steps)
     losses: dict[str, dict[str, float]] = {}
-    if state.critic is not None:
+    if state.critic is not None and state.step % plan.critic_every == 0:
         for k in range(plan.critic_steps):
             rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
             step = _critic_step(state, state.critic, plan, source, game, _bound(relaxation, plan, rng), rng)
@@ -198,8 +200,8 @@ def _critic_step(
     relax: BoundRelaxation,
     rng: torch.Generator,
 ) -> Step:
-    rows, condition = source.draw(plan.batch, rng, plan.device)
-    noise = sampler.noise(plan.batch, plan.latent, rng=rng).to(plan.device)
+    rows, condition = source.draw(plan.critic_batch, rng, plan.device)
+    noise = sampler.noise(plan.critic_batch, plan.latent, rng=rng).to(plan.device)
     with torch.no_grad():
         fake = bind_generator(state.generator.net, condition)(noise, relax).sample
     real = source.to_sample(rows)
@@ -208,9 +210,12 @@ def _critic_step(
 
 def _generator_step(
     state: TrainingState, plan: Plan, source: Source, game: Game, relax: BoundRelaxation, rng: torch.Generator
-) -> tuple[Step, dict[str, dict[str, Tensor]]]:
+) -> tuple[Step, dict[str, State]]:
     rows, condition = source.draw(plan.batch, rng, plan.device)
-    critic = None if state.critic is None else bind_critic(state.critic.net, condition)
+    judged = min(plan.critic_batch, plan.batch)
+    critic = None
+    if state.critic is not None:
+        critic = bind_critic(state.critic.net, None if condition is None else condition[:judged])
     return generator_step(
         game,
         bind_generator(state.generator.net, condition),
@@ -220,7 +225,8 @@ def _generator_step(
         noise=sampler.noise(plan.batch, plan.latent, rng=rng).to(plan.device),
         relax=relax,
         rows=rows,
-        real=source.to_sample(rows) if critic is not None and game.objective.pairs else None,
+        real=source.to_sample(rows[:judged]) if critic is not None and game.objective.pairs else None,
+        judged=judged,
         rng=rng,
     )
 

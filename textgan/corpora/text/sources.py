@@ -62,14 +62,19 @@ def text_files(path: Path) -> tuple[Path, ...]:
 
 def stamps(files: tuple[Path, ...]) -> list[tuple[str, int, int]]:
     """Return (path, size, time of last change) of each file, in bytes and nanoseconds."""
+    return [_stamp(file) for file in files]
+
+
+def _stamp(file: Path) -> tuple[str, int, int]:
     try:
-        return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        stat = file.stat()
     except OSError as error:
-        raise _unreadable(error) from None
+        raise _unreadable(file, error) from None
+    return str(file), stat.st_size, stat.st_mtime_ns
 
 
-def _unreadable(error: OSError) -> TextganError:
-    return TextganError(f"cannot read {error.filename}: {error.strerror}")
+def _unreadable(file: Path, error: OSError) -> TextganError:
+    return TextganError(f"cannot read {file}: {error.strerror}")
 
 
 def _hidden(path: Path) -> bool:
@@ -89,7 +94,9 @@ def read_blocks(path: Path, *, errors: str, tally: Tally) -> Iterator[list[str]]
     """
     for raw in _raw_blocks(path):
         tally.read += len(raw)
-        lines = [line for line in _decode(raw, path, errors, tally) if line and not line.isspace()]
+        decoded = _decode(raw, path, errors, tally)
+        lines = [line for line in decoded if line and not line.isspace()]
+        tally.empty += len(decoded) - len(lines)
         yield lines
 
 
@@ -103,20 +110,20 @@ def _raw_blocks(path: Path) -> Iterator[list[bytes]]:
                 if b"\0" in chunk:
                     raise TextganError(f"{path} is a binary file (it holds NUL bytes); save it as plain UTF-8 text")
                 *lines, rest = (rest + chunk).split(b"\n")
-                *pieces, rest = _pieces(rest)
-                yield [piece.removesuffix(b"\r") for line in lines for piece in _pieces(line)] + pieces
+                *pieces, rest = _pieces(rest, spare=1)  # its last byte may be half of a line end
+                yield [piece for line in lines for piece in _pieces(line.removesuffix(b"\r"))] + pieces
     except OSError as error:
-        raise _unreadable(error) from None
+        raise _unreadable(path, error) from None
     if rest:
         yield [rest.removesuffix(b"\r")]
 
 
-def _pieces(line: bytes) -> list[bytes]:
-    """Break a line longer than `LONGEST`, at a space where there is one, else between two characters."""
-    if len(line) <= LONGEST:
+def _pieces(line: bytes, spare: int = 0) -> list[bytes]:
+    """Break a line longer than `LONGEST + spare`, at a space where there is one, else between two characters."""
+    if len(line) <= LONGEST + spare:
         return [line]
     pieces, start = [], 0
-    while len(line) - start > LONGEST:
+    while len(line) - start > LONGEST + spare:
         end = line.rfind(b" ", start, start + LONGEST) + 1 or _character_start(line, start + LONGEST)
         pieces.append(line[start:end])
         start = end

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from textgan import assemble
+from textgan.assemble import build, build_critic, check, choose_device, dry_run, open_corpus, reference, settled
+from textgan.config import Config
+from textgan.errors import TextganError, UsageError
+from textgan.model import build_generator, load
+from textgan.settings import presets, resolve
+from textgan.spaces import Text
+
+
+def smoke(text: Path, **flags: Any) -> Config:
+    keys = {name.replace("__", "."): value for name, value in flags.items()}
+    return resolve("smoke", flags={"corpus.name": str(text)} | keys).config
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TEXTGAN_CACHE", str(tmp_path / "cache"))
+    yield
+
+
+@pytest.mark.parametrize("name", [name for name in presets() if not name.startswith("wgan_gp")])
+def test_every_preset_builds(name: str, tiny_text: Path) -> None:
+    config = resolve(name, flags={"corpus.name": str(tiny_text), "count_critic.orders": (2, 3)}).config
+    told = dry_run(config)
+    assert (told["schema"], told["steps"]) == (1, config.training.steps)
+    assert told["generator_parameters"] > 1000
+    assert (told["critic_parameters"] > 1000) == (config.critic.net != "none")
+    assert told["corpus"]["train"] > 300 > told["corpus"]["heldout"] > 10
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "wgan_gp_ttur"])
+def test_the_papers_presets_have_the_papers_nets(name: str) -> None:
+    config = resolve(name).config
+    check(config)
+    with torch.device("meta"):
+        nets = build_generator(config, Text(tuple(map(chr, range(98))), 32)), build_critic(config, Text(("a",) * 98, 32))
+    assert [sum(p.numel() for p in net.parameters()) for net in nets if net is not None] == [15_277_156, 13_180_417]
+    c = config
+    assert (c.text.length, c.text.cut, c.text.pad, c.text.decode, c.text.max_symbols) == (
+        32, "line", "backtick", "argmax", 2048,
+    )  # fmt: skip
+    assert (c.training.batch, c.training.steps, c.corpus.max_lines) == (64, 200_000, 10_000_000)
+    assert (c.generator.averaging, c.generator.betas, c.critic.betas) == (0, (0.5, 0.9), (0.5, 0.9))
+    assert (c.game.objective, c.game.penalties, c.game.weight) == ("wasserstein", {"gradient_penalty": 10}, 1)
+    assert (c.count_critic.weight, c.window_likelihood.weight) == (0, 0)
+    rates = (c.critic.learning_rate, c.generator.learning_rate, c.critic.steps)
+    assert rates == ((1e-4, 1e-4, 10) if name == "wgan_gp" else (3e-4, 1e-4, 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("generator.net", "papre", r"^generator\.net: there is no 'papre'; did you mean 'paper'\?"),
+        ("critic.net", "non", r"^critic\.net: .*did you mean 'none'"),
+        ("generator.relaxation", "gumbel", r"^generator\.relaxation: there is no 'gumbel'"),
+        ("game.objective", "waserstein", r"did you mean 'wasserstein'"),
+        ("game.constraint", "clipping", r"^game\.constraint: .*weight_clipping"),
+        ("game.penalties", {"r3": 1.0}, r"^game\.penalties\.r3: "),
+        ("generator.kernel", 4, r"^generator\.kernel: 4 is even"),
+        ("critic.kernel", 2, r"^critic\.kernel: 2 is even"),
+        ("count_critic.orders", (), r"count_critic\.orders: is empty"),
+        ("count_critic.orders", (3, 17), r"1 to text\.length \(16\)"),
+        ("window_likelihood.order", 17, r"1 to text\.length \(16\)"),
+    ],
+)
+def test_a_wrong_name_or_number_is_one_line_with_the_key(key: str, value: Any, message: str, tiny_text: Path) -> None:
+    section, _, field = key.partition(".")
+    tree = smoke(tiny_text).model_dump()
+    tree[section][field] = value
+    with pytest.raises(UsageError, match=message) as caught:
+        check(Config.model_validate(tree))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_game_that_teaches_nothing_is_refused(tiny_text: Path) -> None:
+    flags = {"critic__net": "none", "count_critic__weight": 0.0}
+    with pytest.raises(UsageError, match="nothing would teach the generator"):
+        check(smoke(tiny_text, **flags))
+    check(smoke(tiny_text, **flags | {"window_likelihood__weight": 1.0}))
+
+
+def test_parts_follow_the_configuration(tiny_text: Path) -> None:
+    parts = build(smoke(tiny_text, game__penalties={"r1": 2.0, "r2": 0.0}, count_critic__weight=0.25))
+    assert {name: weight for name, (weight, _) in parts.game.penalties.items()} == {"r1": 2.0}
+    assert {name: weight for name, (weight, _) in parts.game.terms.items()} == {"count_critic": 0.25}
+    assert parts.game.weight == 0.05
+    assert parts.state.step == 0
+    assert parts.state.critic is not None
+    groups = [player.optimizer.param_groups[0] for player in (parts.state.generator, parts.state.critic)]
+    assert [(group["lr"], group["betas"]) for group in groups] == [(1e-3, (0.5, 0.99))] * 2
+    plan = assemble.plan_of(parts.config, parts.device)
+    assert (plan.steps, plan.batch, plan.seconds, plan.latent) == (20, 16, float("inf"), 16)
+
+
+def test_every_configured_minute_is_sixty_seconds(tiny_text: Path) -> None:
+    plan = assemble.plan_of(smoke(tiny_text, training__minutes=1.5), torch.device("cpu"))
+    assert plan.seconds == 90
+
+
+def test_weights_come_from_the_seed_and_the_generators_do_not_depend_on_the_critic(tiny_text: Path) -> None:
+    def first(**flags: Any) -> torch.Tensor:
+        torch.rand(3)
+        return build(smoke(tiny_text, **flags)).state.generator.parameters[0].detach()
+
+    before = torch.get_rng_state()
+    assert torch.equal(first(), first())
+    assert torch.equal(first(), first(critic__width=13))
+    assert not torch.equal(first(), first(training__seed=1))
+    torch.set_rng_state(before)
+    first()
+    torch.set_rng_state(before)
+    torch.rand(3)
+    assert torch.equal(torch.rand(1), (torch.set_rng_state(before), torch.rand(3), torch.rand(1))[2])
+
+
+def test_building_leaves_torchs_global_generator_alone(tiny_text: Path) -> None:
+    config, before = smoke(tiny_text), torch.get_rng_state()
+    build(config)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "nonsense", "mps:7"])
+def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
+    with pytest.raises(UsageError, match="training.device"):
+        choose_device(name)
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+
+
+def test_paths_are_made_absolute_and_names_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python_docs").write_text("a registered name comes first")
+    (tmp_path / "my.txt").write_text("x")
+    monkeypatch.chdir(tmp_path)
+
+    def names(name: str, data: str = "") -> tuple[str, str]:
+        config = settled(resolve("smoke", flags={"corpus.name": name, "corpus.data": data}).config)
+        return config.corpus.name, config.corpus.data
+
+    assert names("my.txt") == (str(tmp_path / "my.txt"), "")
+    assert names("python_docs", "there") == ("python_docs", str(tmp_path / "there"))
+    assert names("absent.txt") == ("absent.txt", "")
+
+
+def test_text_that_changed_is_not_measured_against(tmp_path: Path, tiny_text: Path, own_cache: None) -> None:
+    text = tmp_path / "x.txt"
+    text.write_text(tiny_text.read_text())
+    parts = build(smoke(text))
+    assemble.model_of(parts, None).save(tmp_path / "model")
+    model = load(tmp_path / "model")
+    held, trained = reference(model)
+    lines = set(tiny_text.read_text().splitlines())
+    assert len(held) == len(parts.corpus.heldout.ids)
+    assert len(trained) == len(parts.corpus.train.ids)
+    assert all(any(line.startswith(row) or f" {row}" in line for line in lines) for row in held[:5])
+    text.write_text(tiny_text.read_text() + "one more line here\n")
+    with pytest.raises(TextganError, match="no longer what this model was trained on"):
+        reference(model)
+
+
+def test_few_of_many_rows_are_decoded_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemble, "LINES", 5)
+    space = Text(tuple("abcdefghij"), 2)
+    ids = np.array([[k % 10 + 1, k // 10 + 1] for k in range(100)])
+    lines = assemble.lines_of(space, ids)
+    assert len(lines) == 5
+    assert lines == assemble.lines_of(space, ids)
+    numbers = [ord(line[0]) - 97 + 10 * (ord(line[1]) - 97) for line in lines]
+    assert numbers == sorted(set(numbers))
+
+
+def test_the_critics_check_is_its_mean_on_each_side(tiny_text: Path) -> None:
+    parts = build(smoke(tiny_text))
+    checked = assemble.critic_check(parts)["critic"]
+    assert checked == assemble.critic_check(parts)["critic"]  # at the same rows each time
+    assert checked.keys() == {"train", "heldout", "fake", "slope", "rows"}
+    assert checked["slope"] > 0
+    assert parts.state.critic is not None
+    with torch.no_grad():
+        parts.state.critic.net.score.bias += 5
+    moved = assemble.critic_check(parts)["critic"]
+    assert [moved[side] - checked[side] for side in ("train", "heldout", "fake")] == pytest.approx([5] * 3, abs=1e-4)
+    assert moved["slope"] == pytest.approx(checked["slope"])
+    assert assemble.critic_check(build(smoke(tiny_text, critic__net="none"))) == {}
+
+
+def test_rows_go_to_the_terms_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemble, "BLOCK", 3)
+    ids = np.arange(14, dtype=np.uint16).reshape(7, 2)
+    blocks = list(assemble.blocks(ids))
+    assert [len(block) for block in blocks] == [3, 3, 1]
+    assert torch.cat(blocks).tolist() == ids.tolist()
+
+
+def test_a_summary_is_one_line(tiny_text: Path) -> None:
+    corpus = open_corpus(smoke(tiny_text))
+    line = assemble.summary(corpus)
+    assert "\n" not in line
+    assert f"{len(corpus.train.ids):,} training" in line

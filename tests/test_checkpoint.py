@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from textgan.errors import CorruptError
+from textgan.game.constraints import CONSTRAINTS
+from textgan.game.counts import count_critic
+from textgan.game.likelihood import window_likelihood
+from textgan.game.objectives import OBJECTIVES
+from textgan.game.penalties import PENALTIES
+from textgan.game.relaxations import RELAXATIONS
+from textgan.game.steps import Game
+from textgan.nets import CRITICS, GENERATORS
+from textgan.training import checkpoint
+from textgan.training.loop import Plan, Source, play_step
+from textgan.training.state import Player, TrainingState, within
+
+ROWS = np.random.default_rng(0).integers(0, 5, (60, 8)).astype(np.uint8)
+SOURCE = Source(ROWS, lambda ids: torch.nn.functional.one_hot(ids, 5).float())
+PLAN = Plan(
+    steps=20, batch=8, latent=4, critic_steps=2, temperature=1.0, schedule="linear", seed=3, log_every=1,
+    evaluate_every=1,
+)  # fmt: skip
+
+
+def new_game(adversarial: bool = True) -> Game:
+    rows = [torch.from_numpy(ROWS)]
+    terms = {
+        # forgetting so fast that the counts are scaled back within the run
+        "count_critic": (1.0, count_critic(rows, symbols=5, orders=(2, 3), clip=0.7, forgetting=0.4, kept=3)),
+        "window_likelihood": (0.5, window_likelihood(rows, symbols=5, order=3, real=20, fake=30)),
+    }
+    penalties = {"gradient_penalty": (10.0, PENALTIES["gradient_penalty"])} if adversarial else {}
+    return Game(OBJECTIVES["wasserstein"], 0.5, penalties, CONSTRAINTS["none"], terms)
+
+
+def new_state(game: Game, seed: int = 0, adversarial: bool = True) -> TrainingState:
+    torch.manual_seed(seed)
+    shape = {"length": 8, "symbols": 5, "width": 6, "blocks": 1, "kernel": 3}
+    generator = Player.of(GENERATORS["upsampling"](latent=4, **shape), 1e-2, (0.5, 0.9))
+    critic = Player.of(CRITICS["downsampling"](**shape), 1e-2, (0.0, 0.9)) if adversarial else None
+    return TrainingState(generator, critic, 0.9, {name: term for name, (_, term) in game.terms.items()})
+
+
+def play(state: TrainingState, game: Game, steps: int) -> None:
+    for _ in range(steps):
+        play_step(state, PLAN, SOURCE, game, RELAXATIONS["softmax"])
+        state.step += 1
+
+
+def saved(folder: Path, step: int, score: float | None, value: float = 0.0) -> None:
+    checkpoint.save(folder, step, {"x": torch.tensor([value])}, {"score": score})
+
+
+@pytest.mark.parametrize("adversarial", [True, False])
+def test_a_resumed_run_is_the_uninterrupted_run_bit_for_bit(adversarial: bool, tmp_path: Path) -> None:
+    game = new_game(adversarial)
+    straight = new_state(game, adversarial=adversarial)
+    play(straight, game, 20)
+
+    game = new_game(adversarial)
+    first = new_state(game, adversarial=adversarial)
+    play(first, game, 11)
+    checkpoint.save(tmp_path, 11, first.tensors(), {"score": None})
+
+    game = new_game(adversarial)
+    second = new_state(game, seed=1, adversarial=adversarial)
+    tensors, state = checkpoint.load(tmp_path, 11)
+    second.load(state["step"], tensors)
+    assert_same(first.tensors(), second.tensors())
+    play(second, game, 9)
+    assert second.step == 20
+    assert_same(straight.tensors(), second.tensors())
+
+
+def assert_same(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:
+    assert one.keys() == two.keys()
+    assert [name for name in one if not torch.equal(one[name], two[name])] == []
+
+
+def test_a_checkpoint_holds_all_that_training_changes() -> None:
+    game = new_game()
+    state = new_state(game)
+    play(state, game, 1)
+    tensors = state.tensors()
+    nets = {"generator.net": state.generator.net, "critic.net": getattr(state.critic, "net", None)}
+    for name, net in (nets | {"average": state.average}).items():
+        assert net is not None
+        assert within(name, tensors).keys() == net.state_dict().keys()
+    for side, net in (("generator", state.generator.net), ("critic", nets["critic.net"])):
+        assert net is not None
+        moments = within(f"{side}.optimizer", tensors)
+        assert len(moments) == 3 * len(list(net.parameters()))
+        assert moments["0.exp_avg"].abs().max() > 0
+    assert within("terms.count_critic", tensors).keys() == {
+        f"{n}.{name}"
+        for n in (2, 3)
+        for name in ("increment", "total", "slots", "counts")
+    }
+
+
+def test_what_the_counts_know_of_both_sides_survives_exactly(tmp_path: Path) -> None:
+    game = new_game()
+    state = new_state(game)
+    play(state, game, 7)
+    checkpoint.save(tmp_path, 7, state.tensors(), {"score": None})
+    again = new_state(new_game())
+    again.load(7, checkpoint.load(tmp_path, 7)[0])
+    for name, value in state.states["count_critic"].items():
+        assert torch.equal(again.states["count_critic"][name], value)
+    play(state, game, 1)
+    play(again, new_game(), 1)  # P is counted anew from the corpus
+    assert_same(state.tensors(), again.tensors())
+
+
+def test_tensors_are_safetensors_and_the_rest_strict_json(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, 123, {"a.b": torch.arange(3).t()}, {"score": 0.25, "more": [1]})
+    folder = tmp_path / "step-000123"
+    assert {path.name for path in folder.iterdir()} == {"tensors.safetensors", "state.json", "manifest.json"}
+    assert load_file(folder / "tensors.safetensors")["a.b"].tolist() == [0, 1, 2]
+    assert json.loads((folder / "state.json").read_text()) == {"step": 123, "score": 0.25, "more": [1]}
+    with pytest.raises(ValueError, match="JSON"):
+        checkpoint.save(tmp_path, 124, {}, {"score": float("nan")})
+    assert checkpoint.steps(tmp_path) == [123]
+
+
+def test_the_last_and_the_best_are_kept(tmp_path: Path) -> None:
+    kept = []
+    for step, score in [(10, 0.5), (20, 0.3), (30, 0.4), (40, None), (50, 0.3), (60, 0.9), (1_000_000, 0.31)]:
+        saved(tmp_path, step, score, float(step))
+        kept.append(checkpoint.steps(tmp_path))
+    assert kept == [[10], [20], [20, 30], [20, 40], [50], [50, 60], [50, 1_000_000]]  # of equals, the later
+    assert checkpoint.best(tmp_path) == 50
+    assert checkpoint.load(tmp_path, 50)[0]["x"].item() == 50
+
+
+def test_no_checkpoint_is_no_best(tmp_path: Path) -> None:
+    assert checkpoint.steps(tmp_path / "absent") == []
+    assert checkpoint.best(tmp_path) is None
+    saved(tmp_path, 1, None)
+    assert checkpoint.best(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json", "manifest.json"])
+def test_one_flipped_bit_is_found(name: str, tmp_path: Path) -> None:
+    saved(tmp_path, 7, 0.5, 3.0)
+    path = tmp_path / "step-000007" / name
+    content = bytearray(path.read_bytes())
+    content[-2 if name != "manifest.json" else content.index(b"bytes")] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptError, match=name):
+        checkpoint.load(tmp_path, 7)
+
+
+def test_what_is_no_checkpoint_is_not_taken_for_one(tmp_path: Path) -> None:
+    saved(tmp_path, 7, 0.5)
+    for name in (".step-000008.123.tmp", "step-best", "step-"):
+        (tmp_path / name).mkdir()
+    assert checkpoint.steps(tmp_path) == [7]
+
+
+def test_names_within_a_part() -> None:
+    x = torch.zeros(())
+    assert within("a.b", {"a.b.c": x, "a.bc": x, "a": x, "x.a.b.c": x}).keys() == {"c"}

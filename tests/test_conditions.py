@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from textgan.contract import BoundRelaxation, Output
+from textgan.game.conditions import bind_critic, bind_generator
+from textgan.game.constraints import CONSTRAINTS
+from textgan.game.objectives import OBJECTIVES
+from textgan.game.penalties import PENALTIES
+from textgan.game.relaxations import RELAXATIONS
+from textgan.game.steps import Game
+from textgan.training.loop import Plan, Source, play_step
+from textgan.training.state import Player, TrainingState
+
+
+class Painter(nn.Module):
+    """A generator whose rows are nothing but their condition, in symbol 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.seen: list[Tensor] = []
+
+    def forward(self, noise: Tensor, relax: BoundRelaxation, *, condition: Tensor) -> Output:
+        self.seen.append(condition)
+        logits = self.scale * condition[:, None, None].float().expand(-1, 2, 3)
+        return Output(logits, logits, torch.zeros(len(noise), 2, dtype=torch.int64))
+
+
+class Judge(nn.Module):
+    """A critic that remembers the condition under which it scored what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.seen: list[tuple[Tensor, Tensor]] = []
+
+    def features(self, samples: Tensor, *, condition: Tensor) -> Tensor:
+        self.seen.append((samples.detach(), condition))
+        return samples.flatten(1)
+
+    def forward(self, samples: Tensor, *, condition: Tensor) -> Tensor:
+        return self.weight * self.features(samples, condition=condition).sum(1) * condition
+
+
+def test_nets_without_a_condition_are_left_alone() -> None:
+    painter, judge = Painter(), Judge()
+    assert bind_generator(painter, None) is painter
+    assert bind_critic(judge, None) is judge  # type: ignore[comparison-overlap]
+
+
+def test_bound_nets_pass_the_condition_on() -> None:
+    condition = torch.tensor([2, 5])
+    output = bind_generator(Painter(), condition)(torch.zeros(2, 1), lambda x: (x, x))
+    assert output.logits[:, 0, 0].tolist() == [2, 5]
+    critic = bind_critic(Judge(), condition)
+    assert critic(torch.ones(2, 2, 3)).tolist() == [12, 30]
+    assert critic.features(torch.ones(2, 2, 3)).shape == (2, 6)
+
+
+def test_the_fakes_of_a_step_take_the_labels_of_its_real_rows() -> None:
+    labels = np.arange(50)
+    source = Source(labels[:, None].repeat(2, 1), lambda ids: ids.unsqueeze(-1).float().expand(-1, -1, 3), labels)
+    game = Game(OBJECTIVES["relativistic"], 1.0, {"gp": (1.0, PENALTIES["gradient_penalty"])}, CONSTRAINTS["none"], {})
+    painter, judge = Painter(), Judge()
+    state = TrainingState(Player.of(painter, 1e-9, (0.0, 0.9)), Player.of(judge, 1e-9, (0.0, 0.9)), 0.0, {})
+    plan = Plan(
+        steps=1, batch=8, latent=1, critic_steps=2, temperature=1.0, schedule="constant", seed=0, log_every=1,
+        evaluate_every=1,
+    )  # fmt: skip
+    play_step(state, plan, source, game, RELAXATIONS["softmax"])
+    assert len(painter.seen) == 3
+    assert len(judge.seen) == 3 + 3 + 2  # real, fake and between in each critic step; real and fake for the generator
+    for samples, condition in judge.seen:
+        assert torch.allclose(samples[:, 0, 0], condition.float(), atol=1e-4)
+    assert not torch.equal(painter.seen[0], painter.seen[1])

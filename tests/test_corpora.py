@@ -1,0 +1,333 @@
+"""Names and paths to rows on disk: against a slow oracle, from the cache, and with everything that can go wrong."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import resource
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from textgan.config import Config
+from textgan.corpora import cards, matrix
+from textgan.corpora.prepare import Corpus, prepare
+from textgan.errors import TextganError, UsageError
+
+DEFAULTS: dict[str, Any] = {
+    "data": "",
+    "heldout": 0.2,
+    "errors": "strict",
+    "max_lines": 10**7,
+    "length": 12,
+    "cut": "auto",
+    "pad": "own",
+    "max_symbols": 2048,
+}
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    rng = random.Random(0)
+    words = ["a", "to", "the", "naïve", "漢字", "cat`s", "running"]
+    lines = [" ".join(rng.choices(words, k=rng.randrange(0, 7))) for _ in range(400)]
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def make(name: Path | str, cache: Path, **changes: Any) -> Corpus:
+    return prepare(str(name), cache=cache, **(DEFAULTS | changes))
+
+
+def oracle(
+    path: Path, *, length: int, cut: str, pad: str, max_symbols: int
+) -> dict[str, tuple[list[list[int]], list[int]]]:
+    """Cut and encode a file line by line with dictionaries; ids and line numbers of each side."""
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    hashes = [int.from_bytes(blake2b(line.encode(), digest_size=8).digest(), "big") for line in lines]
+    sides = {
+        "train": [line for line, h in zip(lines, hashes, strict=True) if h >= 0.2 * 2**64],
+        "heldout": [line for line, h in zip(lines, hashes, strict=True) if h < 0.2 * 2**64],
+    }
+
+    def windows(line: str) -> list[str]:
+        starts = [i for i in range(len(line) - length + 1) if i == 0 or line[i - 1] == " "]
+        return [line[i : i + length] for i in starts] or [line]
+
+    rows = {
+        side: [
+            (row, n)
+            for n, line in enumerate(side_lines)
+            for row in (windows(line) if cut == "windows" else [line[:length]])
+        ]
+        for side, side_lines in sides.items()
+    }
+    kept = sides["train"] if cut == "windows" else [line[:length] for line in sides["train"]]
+    counts = Counter("".join(kept).replace("`" if pad == "backtick" else "\n", ""))
+    symbols = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))[:max_symbols]
+    ids = {symbol: i for i, symbol in enumerate(symbols, 1)} | ({"`": 0} if pad == "backtick" else {})
+
+    def encode(row: str) -> list[int]:
+        return [ids.get(character, len(symbols) + 1) for character in row] + [0] * (length - len(row))
+
+    return {side: ([encode(row) for row, _ in pairs], [n for _, n in pairs]) for side, pairs in rows.items()}
+
+
+@pytest.mark.parametrize("cut", ["line", "windows"])
+@pytest.mark.parametrize(("pad", "max_symbols"), [("own", 2048), ("backtick", 2048), ("own", 9)])
+def test_rows_agree_with_the_slow_oracle(text: Path, cache: Path, cut: str, pad: str, max_symbols: int) -> None:
+    corpus = make(text, cache, cut=cut, pad=pad, max_symbols=max_symbols)
+    expected = oracle(text, length=12, cut=cut, pad=pad, max_symbols=max_symbols)
+    for side, rows in (("train", corpus.train), ("heldout", corpus.heldout)):
+        assert rows.ids.tolist() == expected[side][0]
+        assert rows.lines.tolist() == expected[side][1]
+    assert corpus.space.knows_unknown == (max_symbols == 9)
+    assert corpus.train.ids.dtype == np.uint8
+    assert not corpus.train.ids.flags.writeable
+
+
+def test_every_character_of_the_text_comes_back(text: Path, cache: Path) -> None:
+    corpus = make(text, cache, length=64)
+    lines = {line for line in text.read_text(encoding="utf-8").split("\n") if line}
+    decoded = corpus.space.decode(np.concatenate([corpus.train.ids, corpus.heldout.ids]))
+    assert set(decoded) == lines
+    assert corpus.facts["cut"] == "line"
+
+
+def test_facts_count_what_happened(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"\n".join([*(b"line %d" % i for i in range(50)), b"", b"  ", b"\xff"]))
+    told: list[str] = []
+    corpus = make(path, cache, errors="skip", max_symbols=6, tell=told.append)
+    facts = corpus.facts
+    assert json.loads(json.dumps(facts)) == facts
+    assert (facts["lines_read"], facts["empty_dropped"], facts["not_utf8"]) == (53, 2, 1)
+    assert sum(facts["lines"].values()) == 50
+    assert facts["rows"] == {"train": len(corpus.train), "heldout": len(corpus.heldout)} == facts["lines"]
+    assert facts["split"] == "hash of the line"
+    train = corpus.train.ids
+    assert facts["unknown_characters"] == int((train == corpus.space.unknown).sum()) > 0
+    assert any(f"{path}:53" in line and "skip" in line for line in told)
+
+
+def test_many_symbols_need_two_bytes(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(chr(0x4E00 + i) * 3 for i in range(600)), encoding="utf-8")
+    corpus = make(path, cache)
+    assert corpus.train.ids.dtype == np.uint16
+    assert set("".join(corpus.space.decode(corpus.train.ids))) == set(corpus.space.symbols)
+
+
+# --- fingerprint and cache ------------------------------------------------------------------------------------------
+
+
+def test_a_second_call_reads_no_text(text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = make(text, cache)
+    monkeypatch.setattr("textgan.corpora.prepare.split_blocks", None)
+    second = make(text, cache)
+    assert (second.fingerprint, second.facts, second.space) == (first.fingerprint, first.facts, first.space)
+    assert np.array_equal(second.train.ids, first.train.ids)
+
+
+def test_equal_text_in_other_files_has_the_same_fingerprint(text: Path, tmp_path: Path, cache: Path) -> None:
+    lines = text.read_bytes().split(b"\n")
+    for i, part in enumerate((lines[:150], lines[150:])):
+        (tmp_path / "other").mkdir(exist_ok=True)
+        (tmp_path / "other" / f"{i}.txt").write_bytes(b"\xef\xbb\xbf" + b"\r\n".join([*part, b""]))
+    assert make(tmp_path / "other", cache).fingerprint == make(text, cache).fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"length": 13}, {"cut": "line"}, {"pad": "backtick"}, {"heldout": 0.3}, {"max_symbols": 5}, {"max_lines": 90}],
+)
+def test_other_settings_have_another_fingerprint(text: Path, cache: Path, change: dict[str, Any]) -> None:
+    base = make(text, cache, cut="windows")
+    assert make(text, cache, **({"cut": "windows"} | change)).fingerprint != base.fingerprint
+
+
+def test_changed_text_is_read_again(text: Path, cache: Path) -> None:
+    first = make(text, cache)
+    text.write_text(text.read_text(encoding="utf-8").replace("cat", "dog"), encoding="utf-8")
+    second = make(text, cache)
+    assert second.fingerprint != first.fingerprint
+    assert "d" in second.space.symbols
+
+
+def test_text_that_changes_while_it_is_read_is_refused(
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = matrix.write_manifest
+
+    def disturb(folder: Path, content: dict[str, Any]) -> None:
+        encode(folder, content)
+        os.utime(text, (1, 1))
+
+    monkeypatch.setattr(matrix, "write_manifest", disturb)
+    with pytest.raises(TextganError, match="changed while it was read"):
+        make(text, cache)
+
+
+@pytest.mark.parametrize("victim", ["train.ids.npy", "manifest.json"])
+def test_a_damaged_cache_is_built_again(text: Path, cache: Path, victim: str) -> None:
+    first = make(text, cache)
+    expected = first.train.ids.tolist()
+    file = cache / "rows" / first.fingerprint / victim
+    file.write_bytes(file.read_bytes()[:-1])
+    assert make(text, cache).train.ids.tolist() == expected
+
+
+def test_the_cache_is_the_argument_or_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TEXTGAN_CACHE", str(tmp_path / "named"))
+    assert matrix.cache_root(None) == tmp_path / "named"
+    assert matrix.cache_root(tmp_path) == tmp_path
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(text: Path, cache: Path) -> None:
+    with largest_file(1000), pytest.raises(TextganError, match=r"cannot write to the cache.*TEXTGAN_CACHE") as caught:
+        make(text, cache)
+    assert os.strerror(errno.EFBIG) in str(caught.value)
+    assert [path for path in cache.rglob("*") if path.is_file() or path.suffix == ".partial"] == []
+    assert len(make(text, cache).train) > 0
+
+
+def test_an_unwritable_cache_is_one_line(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TextganError, match="cannot write to the cache"):
+        make(text, tmp_path / "file")
+
+
+def test_old_leftovers_are_swept_and_young_ones_kept(text: Path, cache: Path) -> None:
+    old, young = cache / "rows" / "x.partial", cache / "rows" / "y.partial"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    os.utime(old, (1, 1))
+    make(text, cache)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"", "no text in"),
+        (b"\n \n\t\n", "no text in"),
+        (b"one short line\n", "at least 25 different lines"),
+        (b"same\n" * 100, "at least 25 different lines"),
+        (b"\x89PNG\0\0", "is a binary file"),
+        (b"a\n\xff\nb\n\xfe\n", r"not UTF-8: 2, the first .*t\.txt:2; .*corpus\.errors=skip"),
+    ],
+)
+def test_bad_text_is_one_line_that_says_what_to_do(tmp_path: Path, cache: Path, raw: bytes, says: str) -> None:
+    (tmp_path / "t.txt").write_bytes(raw)
+    with pytest.raises(TextganError, match=says) as caught:
+        make(tmp_path / "t.txt", cache)
+    assert caught.value.exit_code == 1
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_text_and_a_pipe_are_refused(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TextganError, match="holds no text file"):
+        make(tmp_path / "folder", cache)
+    with pytest.raises(TextganError, match="neither a file nor a folder"):
+        make(tmp_path / "pipe", cache)
+
+
+@pytest.mark.parametrize("name", ["bilion_word", "", "x" * 5000, "~no_such_user/x", "a\0b", "no/such/file"])
+def test_an_unknown_corpus_is_a_usage_error(cache: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="unknown corpus") as caught:
+        make(name, cache)
+    assert ("did you mean 'billion_word'" in str(caught.value)) == (name == "bilion_word")
+
+
+# --- registered corpora ---------------------------------------------------------------------------------------------
+
+
+def test_every_card_is_complete() -> None:
+    assert {"billion_word", "python_docs"} <= set(cards.names())
+    for name in cards.names():
+        card = cards.card(name)
+        assert all((card.title, card.source, card.licence, card.split, card.how_to_get, card.citation))
+    with pytest.raises(UsageError, match="did you mean 'python_docs'"):
+        cards.card("python_doc")
+
+
+def test_presets_of_corpora() -> None:
+    assert cards.preset_for("billion_word") == "wgan_gp"
+    assert cards.preset_for("python_docs") == cards.preset_for("some/file.txt") == Config().preset == "quick"
+
+
+def test_billion_word_never_trains_on_the_decoy_nor_on_held_out_text(tmp_path: Path, cache: Path) -> None:
+    training, heldout = (
+        tmp_path / name
+        for name in ("training-monolingual.tokenized.shuffled", "heldout-monolingual.tokenized.shuffled")
+    )
+    for path, line in [
+        (training / "news.en-00001-of-00100", "trained on"),
+        (heldout / "news.en.heldout-00000-of-00050", "held out"),
+        (heldout / "news.en-00000-of-00100", "decoy"),
+    ]:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{line}\n" * 3)
+    corpus = make("billion_word", cache, data=str(tmp_path), max_lines=2)
+    assert corpus.space.decode(corpus.train.ids) == ["trained on"] * 2
+    assert corpus.space.decode(corpus.heldout.ids) == ["\ufffde\ufffdd o\ufffdt"] * 3
+    assert corpus.facts["split"] == "official"
+
+
+def test_python_docs_is_some_12_000_sentences_scanned_once(cache: Path) -> None:
+    told: list[str] = []
+    corpus = make("python_docs", cache, length=32, heldout=0.1, tell=told.append)
+    again = make("python_docs", cache, length=400, heldout=0.1, tell=told.append)
+    assert sum("once" in line for line in told) == 1
+    lines = corpus.facts["lines"]
+    assert 10_000 < lines["train"] + lines["heldout"] < 15_000
+    assert lines["heldout"] / lines["train"] == pytest.approx(1 / 9, rel=0.15)
+    assert corpus.facts["cut"] == "windows"
+    assert corpus.space.size < 90
+    assert set("".join(corpus.space.symbols)) <= {chr(i) for i in range(32, 127)}
+    train, held = (set(again.space.decode(rows.ids)) for rows in (again.train, again.heldout))
+    assert not train & held
+    assert len(train | held) == len(again.train) + len(again.heldout)
+
+
+def test_the_real_shards(cache: Path) -> None:
+    data = os.environ.get("TEXTGAN_TEST_DATA")
+    if not data:
+        pytest.skip("TEXTGAN_TEST_DATA is not set")
+    told: list[str] = []
+    corpus = make(
+        "billion_word", cache, data=f"{data}/billion_word", length=32, cut="line", pad="backtick", tell=told.append
+    )
+    assert corpus.facts["lines"] == {"train": 6_111 + 6_105 + 5_986, "heldout": 6_075}
+    assert corpus.facts["split"] == "shard 00000 of the held-out shards"
+    assert any("measuring on shard 00000" in line for line in told)
+    assert 90 < len(corpus.space.symbols) < 130

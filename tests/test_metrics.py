@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from textgan.errors import TextganError
+from textgan.metrics.floor import floor_rows
+from textgan.metrics.jsd import distances
+from textgan.metrics.lines import View, read_lines
+from textgan.metrics.monitor import training_evaluation
+from textgan.metrics.ngrams import NGrams
+from textgan.metrics.table import METRICS, Metric
+from textgan.metrics.words import known_share, unique_share, vocabulary, words
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("line", "length", "expected"),
+    [
+        ("the cat  sat", None, ["the", "cat", "sat"]),
+        ("the cat sat", 11, ["the", "cat"]),
+        ("the cat ", 8, ["the", "cat"]),
+        ("the cat", 8, ["the", "cat"]),
+        ("cats", 4, []),
+        ("", 4, []),
+        ("Tea\ttime", None, ["Tea\ttime"]),
+    ],
+)
+def test_the_last_word_of_a_row_that_was_cut_is_left_out(line: str, length: int | None, expected: list[str]) -> None:
+    assert words(line, length) == expected
+
+
+def test_shares_by_hand() -> None:
+    known = vocabulary(["a b c", "cut here no"], 11)
+    assert known == {"a", "b", "c", "cut", "here"}
+    assert known_share(["a x", "b b", "cut here no"], known, 11) == pytest.approx(5 / 6)
+    assert known_share(["", " "], known) is None
+    assert unique_share(["a", "b", "a", "c"]) == 0.75
+    assert unique_share([]) is None
+
+
+def test_the_floor_with_training_is_training_rows_without_replacement() -> None:
+    training, reference = [str(i) for i in range(100)], ["x", "y"]
+    rows, against = floor_rows(40, reference, training, rng=rng())
+    assert len(rows) == len(set(rows)) == 40
+    assert set(rows) < set(training)
+    assert against is reference
+    assert rows == floor_rows(40, reference, training, rng=rng()).rows
+    assert rows != floor_rows(40, reference, training, rng=np.random.default_rng(1)).rows
+    assert sorted(floor_rows(500, reference, training, rng=rng()).rows) == sorted(training)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(3, 3), (1000, 5)])
+def test_the_floor_of_bare_files_is_two_halves_of_the_reference(count: int, expected: int) -> None:
+    reference = [str(i) for i in range(11)]
+    rows, against = floor_rows(count, reference, None, rng=rng())
+    assert len(rows) == expected
+    assert len(against) == 6
+    assert not set(rows) & set(against)
+    assert set(rows) | set(against) <= set(reference)
+
+
+def test_metrics_put_real_text_beside_each_value() -> None:
+    samples, reference, training = ["a b", "a q", "a b"], ["a b", "b c", "b d", "c d"], ["a b", "b c", "c a", "a a"]
+    measured = {
+        name: function(samples, reference, training, rng=rng(), view=View(orders=(2,)))
+        for name, function in METRICS.items()
+    }
+    rows = floor_rows(3, reference, training, rng=rng()).rows
+    counts = {"samples": 3, "reference": 4}
+    ngrams = NGrams(reference)
+    assert measured == {
+        "jsd": [
+            Metric("jsd", "2", distances(samples, ngrams, [2])[2], distances(rows, ngrams, [2])[2], "lower", counts)
+        ],
+        "words": [Metric("words", "", 5 / 6, 6 / 8, "higher", counts)],
+        "unique": [Metric("unique", "", 2 / 3, 1.0, "higher", counts)],
+    }
+
+
+def test_jsd_without_training_text_has_one_half_against_the_other_as_its_floor() -> None:
+    reference = ["ab", "bc", "ca", "bb", "ac", "aa"]
+    rows, against = floor_rows(9, reference, None, rng=rng())
+    [metric] = METRICS["jsd"](["ab"] * 9, reference, None, rng=rng(), view=View(orders=(2,)))
+    assert metric.value == distances(["ab"], NGrams(reference), [2])[2]
+    assert metric.floor == distances(rows, NGrams(against), [2])[2] == 1.0
+
+
+def test_words_without_training_text_are_looked_up_in_the_reference() -> None:
+    [metric] = METRICS["words"](["a", "z"], ["a"] * 4, None, rng=rng(), view=View())
+    assert (metric.value, metric.floor) == (0.5, 1.0)
+    [metric] = METRICS["words"](["a", "z"], ["a", "b"], None, rng=rng(), view=View())
+    assert (metric.value, metric.floor) == (0.5, 0.0)
+
+
+def test_pads_count_where_asked_for() -> None:
+    cut, padded = View(length=4), View(length=4, count_pads=True)
+    assert cut.padded(cut.cut(["abcdef", "a"])) == ["abcd", "a"]
+    assert padded.padded(padded.cut(["abcdef", "a"])) == ["abcd", "a\n\n\n"]
+    samples, reference = ["a"], ["a", "aaaa"]
+    [without] = METRICS["jsd"](samples, reference, None, rng=rng(), view=View((1,), 4))
+    [with_pads] = METRICS["jsd"](samples, reference, None, rng=rng(), view=View((1,), 4, True))
+    assert without.value == pytest.approx(0, abs=1e-12)
+    assert with_pads.value == distances(["a\n\n\n"], NGrams(["a\n\n\n", "aaaa"]), [1])[1]
+    assert with_pads.value not in (None, without.value)
+
+
+def test_the_monitor_measures_as_the_metrics_do() -> None:
+    draw = np.random.default_rng(3)
+    samples, reference, training = (
+        [" ".join(draw.choice(["ab", "ba", "aab", "bca"][:kinds], 4))[:9] for _ in range(50)] for kinds in (2, 3, 4)
+    )
+    evaluate = training_evaluation(reference, training, [50], length=9)
+    found = evaluate(samples)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert (found["samples"], found["reference"]) == (50, 50)
+    measured = {
+        name: function(samples, reference, training, rng=rng(), view=View(length=9))
+        for name, function in METRICS.items()
+    }
+    assert found["jsd"] == {m.key: {"value": m.value, "floor": m.floor, "excess": m.excess} for m in measured["jsd"]}
+    for name in ("words", "unique"):
+        assert found[name] == {"value": measured[name][0].value, "floor": measured[name][0].floor}
+    few = floor_rows(7, reference, training, rng=rng()).rows
+    assert evaluate(samples[:7])["jsd"]["3"]["floor"] == distances(few, NGrams(reference), [3])[3]
+
+
+def test_the_monitor_learns_no_word_from_where_a_row_was_cut() -> None:
+    found = training_evaluation(["ab x"], ["ab abc"], length=6)(["ab", "abc"])
+    assert found["words"] == {"value": 0.5, "floor": 0.5}
+
+
+def test_the_monitor_bears_samples_of_nothing() -> None:
+    found = training_evaluation(["abc def"], ["abc"], length=32)(["", ""])
+    assert found["jsd"]["2"]["value"] == 1.0
+    assert found["words"]["value"] is None
+    assert found["unique"]["value"] == 0.5
+
+
+def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes("\ufeffone\r\n\n a\u2028b\x0b\x85\rc \nlast".encode())
+    assert read_lines(path) == ["one", "", " a\u2028b\x0b\x85\rc ", "last"]
+    path.write_bytes(b"\n")
+    assert read_lines(path) == [""]
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"", "{path} is empty; give a text file with one sequence a line"),
+        (b"a\0b\n", "{path} is a binary file; give a text file with one sequence a line"),
+        (b"ok\n\xff\nok\n\xc3\n", "2 lines are not UTF-8 in {path}, the first at {path}:2; convert the file to UTF-8"),
+        (b"ok\nok\nbad \xe9", "1 line is not UTF-8 in {path}, the first at {path}:3; convert the file to UTF-8"),
+    ],
+)
+def test_files_that_are_no_text(tmp_path: Path, data: bytes, complaint: str) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(data)
+    with pytest.raises(TextganError) as caught:
+        read_lines(path)
+    assert str(caught.value) == complaint.format(path=path)
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(TextganError, match="there is no file"):
+        read_lines(tmp_path / "missing.txt")
+    with pytest.raises(TextganError, match="is a folder"):
+        read_lines(tmp_path)

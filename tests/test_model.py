@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from textgan import model as models
+from textgan.config import Config
+from textgan.errors import CorruptError, TextganError
+from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
+from textgan.model import BLOCK, Model, build_generator, card, load, newest_run
+from textgan.spaces import Text
+
+SPACE = Text(tuple("etaoinsr"), 9)
+FACTS: dict[str, Any] = {"step": 1234, "corpus": {"name": "tiny", "fingerprint": "ab"}, "evaluation": None}
+
+
+def config(**text: Any) -> Config:
+    return Config.model_validate({"generator": {"width": 4, "latent": 6}, "text": {"length": 9} | text})
+
+
+def new_model(space: Text = SPACE, facts: dict[str, Any] = FACTS, **text: Any) -> Model:
+    torch.manual_seed(0)
+    net = build_generator(config(**text), space).eval().requires_grad_(False)
+    return Model(net, space, config(**text), facts)
+
+
+MODEL = new_model()
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 65, BLOCK, BLOCK + 1])
+def test_exactly_as_many_lines_as_asked_and_the_first_do_not_depend_on_how_many(n: int) -> None:
+    lines = MODEL.generate(n, seed=3)
+    assert len(lines) == n
+    assert lines == MODEL.generate(2 * BLOCK, seed=3)[:n]
+    assert [line for block in MODEL.stream(n, seed=3) for line in block] == lines
+
+
+def test_the_first_63_of_65_are_63() -> None:
+    assert MODEL.generate(65, seed=1)[:63] == MODEL.generate(63, seed=1)
+
+
+def test_lines_depend_on_the_seed_only() -> None:
+    one = MODEL.generate(40, seed=1)
+    torch.rand(5)
+    assert MODEL.generate(40, seed=1) == one
+    assert MODEL.generate(40, seed=2) != one
+    many = MODEL.generate(2 * BLOCK, seed=1)
+    assert many[BLOCK:] != many[:BLOCK]
+
+
+def test_lines_hold_alphabet_and_fit() -> None:
+    lines = MODEL.generate(300)
+    assert {symbol for line in lines for symbol in line} <= set(SPACE.symbols)
+    assert max(map(len, lines)) <= 9
+
+
+def test_argmax_is_what_drawing_cold_comes_to() -> None:
+    likeliest = new_model(decode="argmax").generate(100, seed=4)
+    assert likeliest == new_model(decode="argmax").generate(100, seed=4)
+    assert MODEL.generate(100, seed=4, temperature=1e-4) == likeliest
+    assert MODEL.generate(100, seed=4) != likeliest
+    assert new_model(decode="argmax").generate(100, seed=4, temperature=1.0) == MODEL.generate(100, seed=4)
+
+
+def test_temperature_one_is_the_softmax_and_heat_makes_lines_alike() -> None:
+    assert MODEL.generate(50, temperature=1.0) == MODEL.generate(50)
+    hot = "".join(MODEL.generate(3000, temperature=1e6))
+    shares = [hot.count(symbol) / len(hot) for symbol in SPACE.symbols]
+    assert shares == pytest.approx([1 / 8] * 8, abs=0.02)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
+    with pytest.raises(TextganError, match="temperature must be a positive number"):
+        MODEL.generate(1, temperature=temperature)
+
+
+def test_the_coldest_temperature_is_argmax() -> None:
+    assert MODEL.generate(50, temperature=1e-40) == new_model(decode="argmax").generate(50)
+
+
+def test_a_negative_number_of_lines_is_refused() -> None:
+    with pytest.raises(TextganError, match="-1 lines"):
+        MODEL.generate(-1)
+
+
+@pytest.mark.parametrize("decode", ["argmax", "sample"])
+def test_unknown_is_generated_only_where_training_held_some(decode: str) -> None:
+    for knows in (False, True):
+        eager = new_model(Text(SPACE.symbols, 9, knows_unknown=knows), decode=decode)
+        with torch.no_grad():
+            eager.net.leave.bias[SPACE.unknown] = 1e4  # type: ignore[union-attr, index, operator]
+        text = "".join(eager.generate(20))
+        assert ("\N{REPLACEMENT CHARACTER}" in text) == knows
+
+
+def test_a_loaded_model_generates_what_the_saved_one_did(tmp_path: Path) -> None:
+    MODEL.save(tmp_path / "run" / "model")
+    verify_folder(tmp_path / "run" / "model")
+    for path in (tmp_path / "run" / "model", tmp_path / "run", str(tmp_path / "run")):
+        again = load(path)
+        assert again.generate(65, seed=9) == MODEL.generate(65, seed=9)
+    assert (again.space, again.config, again.facts) == (SPACE, MODEL.config, FACTS)
+    assert again.folder == tmp_path / "run" / "model"
+    assert not any(p.requires_grad for p in again.net.parameters())
+
+
+def test_a_model_folder_is_what_the_hub_takes(tmp_path: Path) -> None:
+    MODEL.save(tmp_path / "m")
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {
+        "config.json", "model.safetensors", "alphabet.json", "README.md", "manifest.json",
+    }  # fmt: skip
+    value = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert (value["schema"], value["step"], value["config"]["text"]["length"]) == (1, 1234, 9)
+
+
+def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
+    MODEL.save(tmp_path / "m")
+    path = tmp_path / "m" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptError, match=r"model\.safetensors is damaged"):
+        load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", "{}"),
+        ("config.json", "[1]"),
+        ("config.json", '{"config": {"generator": {"net": "no such net"}}}'),
+        ("config.json", '{"config": {"no such section": 1}}'),
+        ("alphabet.json", "{}"),
+        ("alphabet.json", '{"symbols": "abc", "length": 9, "pad": "own", "knows_unknown": false}'),
+        ("model.safetensors", "no tensors"),
+    ],
+)
+def test_a_folder_that_fits_its_manifest_but_holds_no_model_is_one_line(
+    name: str, content: str, tmp_path: Path
+) -> None:
+    MODEL.save(tmp_path / "m")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir() if path.name != MANIFEST}
+
+    def fill(folder: Path) -> None:
+        for file, value in (files | {name: content.encode()}).items():
+            (folder / file).write_bytes(value)
+
+    write_folder(tmp_path / "m", fill)
+    with pytest.raises(CorruptError, match="is no model that textgan") as caught:
+        load(tmp_path / "m")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_model_there(tmp_path: Path) -> None:
+    with pytest.raises(TextganError, match="does not exist; give a run or model folder"):
+        load(tmp_path / "absent")
+    with pytest.raises(TextganError, match="holds no trained model"):
+        load(tmp_path)
+
+
+def test_the_newest_run_is_the_one_whose_model_was_saved_last(tmp_path: Path) -> None:
+    with pytest.raises(TextganError, match=r"no trained run under .*train one with 'textgan train'"):
+        newest_run(tmp_path / "runs")
+    for at, name in enumerate(["b", "a", "c"]):
+        weights = tmp_path / "runs" / name / "model" / models.WEIGHTS
+        weights.parent.mkdir(parents=True)
+        weights.touch()
+        os.utime(weights, ns=(at, 10**18 - at * 10**9))
+    (tmp_path / "runs" / "no model").mkdir()
+    assert newest_run(tmp_path / "runs") == tmp_path / "runs" / "b"
+
+
+def test_the_card_says_how_it_was_made_and_what_was_measured() -> None:
+    assert "Not measured yet." in card(MODEL)
+    jsd = {"4": {"value": 0.38123, "floor": 0.05, "excess": 0.33}, "6": {"value": None, "floor": None, "excess": None}}
+    text = card(new_model(facts=FACTS | {"evaluation": {"samples": 2000, "reference": 311, "jsd": jsd}}))
+    assert "| 4 | 0.3812 | 0.0500 |" in text
+    assert "| 6 |" not in text
+    assert "2,000 generated samples against 311 held-out rows" in text
+    assert "1,234 generator steps with the preset `quick`, decoded by sample" in text
+    assert dump_json(text)

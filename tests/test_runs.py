@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import textgan
+from textgan import runs
+from textgan.config import Config
+from textgan.errors import CorruptError, DivergedError, TextganError, UsageError
+from textgan.model import load
+from textgan.runs import Outcome, Silence
+from textgan.settings import resolve
+from textgan.training import checkpoint
+
+ROOT = Path(textgan.__file__).parents[1]
+KILLED = """
+import os, signal, sys
+import textgan
+from textgan.runs import Silence
+
+class Killer(Silence):
+    def step(self, step, row):
+        if step == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+textgan.train("smoke", settings={"corpus.name": sys.argv[1]}, run=sys.argv[2], watch=Killer())
+"""
+
+
+class Told(Silence):
+    """Remembers notes, and may stop a run at a step as a signal or a crash would."""
+
+    def __init__(self, at: int = 0, what: Any = None) -> None:
+        self.notes: list[str] = []
+        self.steps: list[int] = []
+        self.at, self.what = at, what
+        self.ended = 0
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def step(self, step: int, row: dict[str, Any]) -> None:
+        self.steps.append(step)
+        if step == self.at:
+            self.what()
+
+    def closed(self) -> None:
+        self.ended += 1
+
+
+def smoke(text: Path, flags: Mapping[str, Any] | None = None) -> Config:
+    return resolve("smoke", flags={"corpus.name": str(text)} | dict(flags or {})).config
+
+
+def train(text: Path, run: Path, flags: Mapping[str, Any] | None = None, **options: Any) -> Outcome:
+    return runs.train(smoke(text, flags), run, **options)
+
+
+def interrupted(text: Path, run: Path, at: int, flags: Mapping[str, Any] | None = None) -> Outcome:
+    return train(text, run, flags, watch=Told(at, lambda: signal.raise_signal(signal.SIGTERM)))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def weights(run: Path) -> str:
+    return digest(run / "model" / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    outcome = train(tiny_text, folder)
+    assert (outcome.stopped, outcome.step, outcome.folder) == ("finished", 20, folder)
+    assert outcome.metrics is not None
+    assert outcome.metrics["jsd"].keys() == set("123456")
+    return folder
+
+
+def copied(run: Path, to: Path) -> Path:
+    shutil.copytree(run, to)
+    return to
+
+
+def test_a_run_leaves_its_model_log_samples_and_checkpoints(whole: Path, tiny_text: Path) -> None:
+    record = json.loads((whole / "run.json").read_text())
+    assert record["config"] == smoke(tiny_text).model_dump(mode="json")
+    assert record.keys() >= {"schema", "corpus", "seed", "device", "versions", "git", "started"}
+    rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [5, 10, 10, 15, 20, 20]
+    assert rows[-1]["evaluation"]["critic"]["rows"] == 256
+    assert sorted(path.name for path in (whole / "samples").iterdir()) == ["step-000010.txt", "step-000020.txt"]
+    assert len((whole / "samples" / "step-000020.txt").read_text().splitlines()) == 200
+    assert 20 in checkpoint.steps(whole / "checkpoints")
+    assert not list(whole.rglob("*.tmp"))
+
+
+def test_the_model_is_the_averaged_generator_of_the_last_step(whole: Path) -> None:
+    model = load(whole)
+    tensors = checkpoint.load(whole / "checkpoints", 20)[0]
+    for name, value in model.net.state_dict().items():
+        assert value.equal(tensors[f"average.{name}"])
+    assert model.facts["step"] == 20
+    assert model.generate(200, seed=0) == (whole / "samples" / "step-000020.txt").read_text().splitlines()
+
+
+def test_the_same_settings_give_the_same_model(whole: Path, tiny_text: Path, tmp_path: Path) -> None:
+    often = {"training.evaluate_every": 4, "training.log_every": 1}
+    train(tiny_text, tmp_path / "often", often)
+    assert weights(tmp_path / "often") == weights(whole)
+    train(tiny_text, tmp_path / "other", {"training.seed": 1})
+    assert weights(tmp_path / "other") != weights(whole)
+
+
+def test_a_run_stopped_by_a_signal_and_resumed_ends_as_the_whole_run(
+    whole: Path, tiny_text: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "r"
+    outcome = interrupted(tiny_text, run, 7)
+    assert (outcome.stopped, outcome.step, outcome.metrics) == ("SIGTERM", 7, None)
+    assert load(run).facts["step"] == 7
+    told = Told()
+    outcome = train(tiny_text, run, resume=True, watch=told)
+    assert (outcome.stopped, outcome.step) == ("finished", 20)
+    assert told.steps == list(range(8, 21))
+    assert told.ended == 1
+    assert weights(run) == weights(whole)
+    one, two = (checkpoint.load(folder / "checkpoints", 20)[0] for folder in (whole, run))
+    assert [name for name in one if not one[name].equal(two[name])] == []
+    assert one.keys() == two.keys()
+    rows = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows == [5, 7, 10, 10, 15, 20, 20]
+
+
+def test_a_run_killed_in_the_middle_and_resumed_ends_as_the_whole_run(
+    whole: Path, tiny_text: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "r"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tiny_text), str(run)], env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL
+    assert checkpoint.steps(run / "checkpoints") == [10]
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 11}\n{"st')  # rows of the lost steps, the last cut short
+    (run / "checkpoints" / ".step-000020.999999999.tmp").mkdir()
+    outcome = train(tiny_text, run, resume=True)
+    assert (outcome.stopped, outcome.step) == ("finished", 20)
+    assert weights(run) == weights(whole)
+    assert digest(run / "checkpoints" / "step-000020" / "tensors.safetensors") == digest(
+        whole / "checkpoints" / "step-000020" / "tensors.safetensors"
+    )
+    rows = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows == [5, 10, 10, 15, 20, 20]
+    assert not list(run.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_save_and_exit_with_their_code(
+    number: signal.Signals, code: int, tiny_text: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "r"
+    command = ["-m", "textgan", "train", "-c", "smoke", "--corpus", str(tiny_text), "--run", str(run), "--json"]
+    process = subprocess.Popen(
+        [sys.executable, *command, "--steps", "1000000"], env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    try:
+        patience = time.monotonic() + 60
+        while not checkpoint.steps(run / "checkpoints") and time.monotonic() < patience:
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, talk = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == code, talk
+    told = json.loads(out)
+    assert told["stopped"] == number.name
+    assert checkpoint.steps(run / "checkpoints")[-1] == told["step"]
+    checkpoint.load(run / "checkpoints", told["step"])
+    assert load(run).facts["step"] == told["step"]
+    assert "Traceback" not in talk
+
+
+def test_a_finished_run_says_so_and_goes_on_to_a_larger_total(whole: Path, tiny_text: Path, tmp_path: Path) -> None:
+    run, told = copied(whole, tmp_path / "r"), Told()
+    outcome = train(tiny_text, run, resume=True, watch=told)
+    assert (outcome.stopped, outcome.step, told.steps) == ("already finished", 20, [])
+    assert outcome.metrics is not None
+    assert "already has its 20 steps; --steps sets a larger total" in told.notes[-1]
+    assert train(tiny_text, run, {"training.steps": 22}, resume=True, watch=told).step == 22
+    assert told.steps == [21, 22]
+    assert json.loads((run / "run.json").read_text())["config"]["training"]["steps"] == 22
+
+
+def test_the_model_of_a_finished_run_is_that_of_its_last_step_though_its_saving_was_cut_off(
+    whole: Path, tiny_text: Path, tmp_path: Path
+) -> None:
+    """A kill may come between a checkpoint and its model folder: the two are written one after the other."""
+    run = tmp_path / "r"
+    train(tiny_text, run, {"training.steps": 10})
+    shutil.copytree(whole / "checkpoints" / "step-000020", run / "checkpoints" / "step-000020")
+    shutil.copy(whole / "run.json", run / "run.json")
+    assert load(run).facts["step"] == 10
+    assert train(tiny_text, run, resume=True).step == 20
+    assert load(run).facts["step"] == 20
+    assert weights(run) == weights(whole)
+
+
+def test_resuming_before_any_checkpoint_starts_afresh_and_says_so(tiny_text: Path, tmp_path: Path) -> None:
+    told = Told()
+    train(tiny_text, tmp_path / "r", {"training.steps": 1}, resume=True, watch=told)
+    assert told.steps == [1]
+    assert any("has no checkpoint yet; starting from the first step" in note for note in told.notes)
+
+
+def test_a_run_is_not_overwritten(whole: Path, tiny_text: Path) -> None:
+    with pytest.raises(UsageError, match="already holds a run; add --resume"):
+        train(tiny_text, whole)
+
+
+@pytest.mark.parametrize(("key", "value"), [("training.batch", 8), ("generator.width", 9), ("training.seed", 4)])
+def test_a_run_is_not_resumed_with_other_settings(key: str, value: int, whole: Path, tiny_text: Path) -> None:
+    with pytest.raises(UsageError, match=rf"another configuration \({key} \d+ -> {value}\)"):
+        train(tiny_text, whole, {key: value}, resume=True)
+
+
+def test_a_run_is_not_resumed_on_other_text(whole: Path, tiny_text: Path, tmp_path: Path) -> None:
+    text, run = tmp_path / "x.txt", tmp_path / "r"
+    text.write_text(tiny_text.read_text())
+    interrupted(text, run, 2)
+    text.write_text(tiny_text.read_text() + "another line now\n")
+    with pytest.raises(TextganError, match="no longer what .* was trained on"):
+        train(text, run, resume=True)
+
+
+@pytest.mark.parametrize("file", ["tensors.safetensors", "state.json"])
+def test_a_damaged_checkpoint_is_refused(file: str, tiny_text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "r"
+    interrupted(tiny_text, run, 2)
+    path = run / "checkpoints" / "step-000002" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptError, match=file) as caught:
+        train(tiny_text, run, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_record_that_cannot_be_read_is_one_line(tiny_text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "r"
+    with pytest.raises(TextganError, match="holds no run"):
+        runs.run_config(run)
+    interrupted(tiny_text, run, 1)
+    (run / "run.json").write_text("{}")
+    with pytest.raises(CorruptError, match="run.json cannot be read"):
+        train(tiny_text, run, resume=True)
+
+
+def test_a_run_that_diverges_keeps_its_last_checkpoint(
+    tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, told = tmp_path / "r", Told()
+    from textgan.training import loop
+
+    sound = loop.critic_step
+
+    def unsound(*args: Any, **sides: Any) -> Any:
+        step = sound(*args, **sides)
+        bad = {"loss": step.losses["loss"] * float("nan")}
+        return step._replace(losses=step.losses | bad) if told.steps and told.steps[-1] == 12 else step
+
+    monkeypatch.setattr(loop, "critic_step", unsound)
+    with pytest.raises(DivergedError, match=r"^step 13: the critic's loss is nan"):
+        train(tiny_text, run, watch=told)
+    assert checkpoint.steps(run / "checkpoints") == [10]
+    assert load(run).facts["step"] == 10
+    assert told.ended == 1
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"critic.net": "none"},
+        {"generator.net": "paper", "critic.net": "paper", "generator.blocks": 1, "critic.blocks": 1},
+        {"game.objective": "relativistic", "game.penalties": {"r1": 1.0, "r2": 1.0}},
+        {"generator.relaxation": "straight_through", "game.constraint": "weight_clipping", "game.penalties": {}},
+        {"window_likelihood.weight": 1.0, "count_critic.weight": 0.0},
+        {"count_critic.likeliest": 4, "count_critic.kept": 6, "text.length": 13},
+        {"text.pad": "backtick", "text.cut": "line", "text.decode": "argmax", "text.max_symbols": 5},
+        {"count_critic.orders": [12]},
+    ],
+    ids=["counts alone", "paper", "relativistic", "clipped", "likelihood", "likeliest", "backtick", "long n-grams"],
+)
+def test_every_kind_of_game_is_played_and_resumed_exactly(
+    flags: dict[str, Any], tiny_text: Path, tmp_path: Path
+) -> None:
+    flags = flags | {"training.steps": 4, "evaluation.samples": 20}
+    train(tiny_text, tmp_path / "whole", flags)
+    interrupted(tiny_text, tmp_path / "r", 2, flags)
+    train(tiny_text, tmp_path / "r", flags, resume=True)
+    assert weights(tmp_path / "r") == weights(tmp_path / "whole")
+    assert len(load(tmp_path / "r").generate(5)) == 5
+
+
+def test_python_users_train_generate_and_get_the_folder_back(
+    whole: Path, tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {"corpus.name": str(tiny_text), "training.steps": 1}
+    outcomes = [textgan.train("smoke", settings=settings) for _ in range(2)]
+    assert outcomes[0].folder != outcomes[1].folder
+    assert outcomes[0].folder.parent == Path("runs")
+    assert outcomes[0].folder.name.startswith("tiny-smoke-2")
+    assert len(textgan.load(outcomes[0].folder).generate(3, seed=1)) == 3
+    with pytest.raises(UsageError, match="a Config already holds them all"):
+        textgan.train(smoke(tiny_text), settings=settings)
+    with pytest.raises(UsageError, match="training.stesp"):
+        textgan.train("smoke", settings={"training.stesp": 1})
