@@ -12,7 +12,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the pro
 import pytest
 import torch
 
-WORDS = "the a cat dog runs sleeps in on under garden house red blue small big eats fish bread today now".split()
+WORDS = ["the", "a", "cat", "dog", "runs", "sleeps", "in", "under", "garden", "house", "red", "small", "eats", "now"]
 
 
 @pytest.fixture(autouse=True, scope="session")

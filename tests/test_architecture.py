@@ -38,8 +38,7 @@ ALLOWED = {
     "assemble": BOTTOM | {"config", "corpora", "game", "metrics", "model", "nets", "spaces", "training"},
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
     "api": {"runs", "config", "errors", "settings", "training.loop"},
-    "cli": BOTTOM
-    | {"assemble", "config", "corpora", "metrics", "model", "report", "runs", "settings", "__version__"},
+    "cli": BOTTOM | {"assemble", "config", "corpora", "metrics", "model", "report", "runs", "settings", "__version__"},
     "__main__": {"cli"},
     "": {"api", "model", "report"},  # textgan/__init__.py, lazily
 }
@@ -148,7 +147,10 @@ def test_files_and_functions_are_small(module: str) -> None:
 
 def test_what_needs_no_torch_imports_none() -> None:
     light = [m for m in FILES if room(m) in LIGHT and m not in ("textgan.__main__", "textgan.api")]
-    code = f"import importlib, sys\nfor m in {light}:\n    importlib.import_module(m)\n    assert 'torch' not in sys.modules, m"
+    code = (
+        f"import importlib, sys\nfor m in {light}:\n"
+        "    importlib.import_module(m)\n    assert 'torch' not in sys.modules, m"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)}, capture_output=True,
         text=True, check=False,

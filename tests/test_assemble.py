@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,8 @@ def smoke(text: Path, **flags: Any) -> Config:
 
 
 @pytest.fixture
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTGAN_CACHE", str(tmp_path / "cache"))
-    yield
 
 
 @pytest.mark.parametrize("name", [name for name in presets() if not name.startswith("wgan_gp")])
@@ -43,7 +41,10 @@ def test_the_papers_presets_have_the_papers_nets(name: str) -> None:
     config = resolve(name).config
     check(config)
     with torch.device("meta"):
-        nets = build_generator(config, Text(tuple(map(chr, range(98))), 32)), build_critic(config, Text(("a",) * 98, 32))
+        nets = (
+            build_generator(config, Text(tuple(map(chr, range(98))), 32)),
+            build_critic(config, Text(("a",) * 98, 32)),
+        )
     assert [sum(p.numel() for p in net.parameters()) for net in nets if net is not None] == [15_277_156, 13_180_417]
     c = config
     assert (c.text.length, c.text.cut, c.text.pad, c.text.decode, c.text.max_symbols) == (
@@ -112,15 +113,9 @@ def test_weights_come_from_the_seed_and_the_generators_do_not_depend_on_the_crit
         torch.rand(3)
         return build(smoke(tiny_text, **flags)).state.generator.parameters[0].detach()
 
-    before = torch.get_rng_state()
     assert torch.equal(first(), first())
     assert torch.equal(first(), first(critic__width=13))
     assert not torch.equal(first(), first(training__seed=1))
-    torch.set_rng_state(before)
-    first()
-    torch.set_rng_state(before)
-    torch.rand(3)
-    assert torch.equal(torch.rand(1), (torch.set_rng_state(before), torch.rand(3), torch.rand(1))[2])
 
 
 def test_building_leaves_torchs_global_generator_alone(tiny_text: Path) -> None:
@@ -131,7 +126,7 @@ def test_building_leaves_torchs_global_generator_alone(tiny_text: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cuda:99", "nonsense", "mps:7"])
 def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
-    with pytest.raises(UsageError, match="training.device"):
+    with pytest.raises(UsageError, match=r"training\.device"):
         choose_device(name)
 
 
@@ -189,7 +184,7 @@ def test_the_critics_check_is_its_mean_on_each_side(tiny_text: Path) -> None:
     assert checked["slope"] > 0
     assert parts.state.critic is not None
     with torch.no_grad():
-        parts.state.critic.net.score.bias += 5
+        parts.state.critic.parameters[-1].add_(5)  # the bias of the score
     moved = assemble.critic_check(parts)["critic"]
     assert [moved[side] - checked[side] for side in ("train", "heldout", "fake")] == pytest.approx([5] * 3, abs=1e-4)
     assert moved["slope"] == pytest.approx(checked["slope"])

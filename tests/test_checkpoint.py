@@ -25,8 +25,8 @@ from textgan.training.state import Player, TrainingState, within
 ROWS = np.random.default_rng(0).integers(0, 5, (60, 8)).astype(np.uint8)
 SOURCE = Source(ROWS, lambda ids: torch.nn.functional.one_hot(ids, 5).float())
 PLAN = Plan(
-    steps=20, batch=8, latent=4, critic_steps=2, temperature=1.0, schedule="linear", seed=3, log_every=1,
-    evaluate_every=1,
+    steps=20, batch=8, latent=4, critic_steps=2, critic_every=2, critic_batch=6, temperature=1.0, schedule="linear",
+    seed=3, log_every=1, evaluate_every=1,
 )  # fmt: skip
 
 
@@ -100,9 +100,7 @@ def test_a_checkpoint_holds_all_that_training_changes() -> None:
         assert len(moments) == 3 * len(list(net.parameters()))
         assert moments["0.exp_avg"].abs().max() > 0
     assert within("terms.count_critic", tensors).keys() == {
-        f"{n}.{name}"
-        for n in (2, 3)
-        for name in ("increment", "total", "slots", "counts")
+        f"{n}.{name}" for n in (2, 3) for name in ("increment", "total", "slots", "counts")
     }
 
 

@@ -67,12 +67,14 @@ def test_the_fakes_of_a_step_take_the_labels_of_its_real_rows() -> None:
     painter, judge = Painter(), Judge()
     state = TrainingState(Player.of(painter, 1e-9, (0.0, 0.9)), Player.of(judge, 1e-9, (0.0, 0.9)), 0.0, {})
     plan = Plan(
-        steps=1, batch=8, latent=1, critic_steps=2, temperature=1.0, schedule="constant", seed=0, log_every=1,
-        evaluate_every=1,
+        steps=1, batch=8, latent=1, critic_steps=2, critic_every=1, critic_batch=5, temperature=1.0,
+        schedule="constant", seed=0, log_every=1, evaluate_every=1,
     )  # fmt: skip
     play_step(state, plan, source, game, RELAXATIONS["softmax"])
     assert len(painter.seen) == 3
     assert len(judge.seen) == 3 + 3 + 2  # real, fake and between in each critic step; real and fake for the generator
     for samples, condition in judge.seen:
+        assert samples.shape == (5, 2, 3)
         assert torch.allclose(samples[:, 0, 0], condition.float(), atol=1e-4)
+    assert [len(condition) for condition in painter.seen] == [5, 5, 8]
     assert not torch.equal(painter.seen[0], painter.seen[1])

@@ -20,6 +20,7 @@ import pytest
 from textgan.config import Config
 from textgan.corpora import cards, matrix
 from textgan.corpora.prepare import Corpus, prepare
+from textgan.corpora.text import sources
 from textgan.errors import TextganError, UsageError
 
 DEFAULTS: dict[str, Any] = {
@@ -89,7 +90,10 @@ def oracle(
 
 @pytest.mark.parametrize("cut", ["line", "windows"])
 @pytest.mark.parametrize(("pad", "max_symbols"), [("own", 2048), ("backtick", 2048), ("own", 9)])
-def test_rows_agree_with_the_slow_oracle(text: Path, cache: Path, cut: str, pad: str, max_symbols: int) -> None:
+def test_rows_agree_with_the_slow_oracle(
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, cut: str, pad: str, max_symbols: int
+) -> None:
+    monkeypatch.setattr(sources, "CHUNK", 1024)  # several blocks
     corpus = make(text, cache, cut=cut, pad=pad, max_symbols=max_symbols)
     expected = oracle(text, length=12, cut=cut, pad=pad, max_symbols=max_symbols)
     for side, rows in (("train", corpus.train), ("heldout", corpus.heldout)):
@@ -158,6 +162,14 @@ def test_equal_text_in_other_files_has_the_same_fingerprint(text: Path, tmp_path
 def test_other_settings_have_another_fingerprint(text: Path, cache: Path, change: dict[str, Any]) -> None:
     base = make(text, cache, cut="windows")
     assert make(text, cache, **({"cut": "windows"} | change)).fingerprint != base.fingerprint
+
+
+def test_the_cut_is_in_the_fingerprint_even_with_one_alphabet(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("".join(f"{i:04} {i:04} {i:04}\n" for i in range(100)))
+    line, windows = (make(path, cache, length=9, cut=cut) for cut in ("line", "windows"))
+    assert line.space == windows.space
+    assert line.fingerprint != windows.fingerprint
 
 
 def test_changed_text_is_read_again(text: Path, cache: Path) -> None:

@@ -171,7 +171,9 @@ def exact_divergence(p: Tensor, logits: Tensor, n: int) -> Tensor:
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_gradient_is_that_of_the_divergence_as_samples_grow(n: int, rng: torch.Generator) -> None:
     length, classes, batch = 5, 3, 100_000
-    corpus = torch.multinomial(torch.tensor([0.5, 0.3, 0.2]), 400 * length, True, generator=rng).int().reshape(-1, length)
+    corpus = (
+        torch.multinomial(torch.tensor([0.5, 0.3, 0.2]), 400 * length, True, generator=rng).int().reshape(-1, length)
+    )
     logits = torch.randn(length, classes, generator=rng, dtype=torch.float64).requires_grad_(True)
     earlier, ids = (torch.multinomial(logits.detach().softmax(-1), batch, True, generator=rng).T for _ in range(2))
     term = count_critic([corpus], symbols=classes, orders=(n,), clip=10.0, forgetting=0.85, kept=80)
@@ -193,7 +195,7 @@ def test_hashed_and_dense_tables_agree_where_no_windows_collide(rng: torch.Gener
     for table in (dense, hashed):
         state = table.count(drawn, table.empty(), 0.85)
         results.append(table.rewards(drawn, options, state, 0.7))
-        slots.append(table.windows.slots(table.windows.codes(every_row(2, 10))).unique())
+        slots.append(set(table.windows.slots(table.windows.codes(every_row(2, 10))).flatten().tolist()))
     assert len(slots[0]) == len(slots[1]) == 1024  # no collisions here
     assert torch.equal(*results)
 
@@ -205,10 +207,10 @@ def test_hashed_slots_stay_in_the_table_and_spread(rng: torch.Generator) -> None
     slots = windows.slots(windows.codes(torch.cat([rows, torch.full((1, 12), 80, dtype=torch.int32)])))
     assert slots.min() >= 0
     assert slots.max() < windows.size == 1 << 24
-    assert len(slots.unique()) > 19_950  # of 20,001 at random, 12 pairs are expected to meet
+    assert len(set(slots.flatten().tolist())) > 19_950  # of 20,001 at random, 12 pairs are expected to meet
     neighbours = rows[:1].repeat(81, 1)
     neighbours[:, 5] = torch.arange(81)
-    assert len(windows.slots(windows.codes(neighbours)).unique()) == 81
+    assert len(set(windows.slots(windows.codes(neighbours)).flatten().tolist())) == 81
 
 
 def test_scoring_as_many_likeliest_as_there_are_changes_nothing_but_the_mean(
@@ -252,7 +254,9 @@ def test_counts_forget_a_share_at_every_step_across_rescaling(rng: torch.Generat
         for a, b in windows_of(rows, 2):
             expected[3 * a + b] += 1
         assert state["increment"] <= 2 * counts.LARGEST
-        torch.testing.assert_close((state["pairs"][:, 1] / state["total"]).double(), expected / total, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            (state["pairs"][:, 1] / state["total"]).double(), expected / total, atol=1e-5, rtol=1e-5
+        )
 
 
 def test_pack_keeps_every_count_exactly(corpus: Tensor, rng: torch.Generator) -> None:

@@ -82,6 +82,11 @@ def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
 
 def test_the_coldest_temperature_is_argmax() -> None:
     assert MODEL.generate(50, temperature=1e-40) == new_model(decode="argmax").generate(50)
+    assert MODEL.generate(50, temperature=1e-300) == new_model(decode="argmax").generate(50)
+
+
+def test_the_hottest_temperature_still_gives_lines() -> None:
+    assert MODEL.generate(50, temperature=1e300) == MODEL.generate(50, temperature=1e30)
 
 
 def test_a_negative_number_of_lines_is_refused() -> None:
@@ -94,7 +99,7 @@ def test_unknown_is_generated_only_where_training_held_some(decode: str) -> None
     for knows in (False, True):
         eager = new_model(Text(SPACE.symbols, 9, knows_unknown=knows), decode=decode)
         with torch.no_grad():
-            eager.net.leave.bias[SPACE.unknown] = 1e4  # type: ignore[union-attr, index, operator]
+            eager.net.leave.bias[SPACE.unknown] = 1e4  # type: ignore[union-attr, operator]
         text = "".join(eager.generate(20))
         assert ("\N{REPLACEMENT CHARACTER}" in text) == knows
 
@@ -182,6 +187,8 @@ def test_the_card_says_how_it_was_made_and_what_was_measured() -> None:
     text = card(new_model(facts=FACTS | {"evaluation": {"samples": 2000, "reference": 311, "jsd": jsd}}))
     assert "| 4 | 0.3812 | 0.0500 |" in text
     assert "| 6 |" not in text
+    empty = {"4": {"value": None, "floor": 0.05, "excess": None}}  # a generator of empty lines
+    assert "Not measured yet." in card(new_model(facts=FACTS | {"evaluation": {"jsd": empty}}))
     assert "2,000 generated samples against 311 held-out rows" in text
     assert "1,234 generator steps with the preset `quick`, decoded by sample" in text
     assert dump_json(text)

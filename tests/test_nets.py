@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -21,11 +22,11 @@ def raw(logits: Tensor) -> tuple[Tensor, Tensor]:
     return logits.softmax(-1), logits.argmax(-1)
 
 
-def critic(name: str, length: int, *, symbols: int = 6, width: int = 4) -> nn.Module:
+def critic(name: str, length: int, *, symbols: int = 6, width: int = 4) -> Any:
     return CRITICS[name](length=length, symbols=symbols, width=width, blocks=2, kernel=3)
 
 
-def generator(name: str, length: int, *, symbols: int = 6, width: int = 4) -> nn.Module:
+def generator(name: str, length: int, *, symbols: int = 6, width: int = 4) -> Any:
     return GENERATORS[name](length=length, symbols=symbols, latent=7, width=width, blocks=2, kernel=3)
 
 
@@ -126,8 +127,8 @@ def test_critics_score_each_sample_by_itself_and_linearly_in_its_features(
     torch.testing.assert_close(net.score(net.features(samples)).squeeze(1), alone)
 
 
-@pytest.mark.parametrize("net", [*(critic(name, 11) for name in CRITICS), *(generator(name, 11) for name in GENERATORS)])
-def test_every_parameter_is_used(net: nn.Module, rng: torch.Generator) -> None:
+@pytest.mark.parametrize("net", [*(critic(name, 11) for name in CRITICS), *(generator(n, 11) for n in GENERATORS)])
+def test_every_parameter_is_used(net: Any, rng: torch.Generator) -> None:
     out = net(torch.rand(3, 11, 6, generator=rng)) if hasattr(net, "score") else net(torch.rand(3, 7), raw).logits
     gradients = torch.autograd.grad(out.square().sum(), list(net.parameters()))
     assert all(gradient.abs().max() > 0 for gradient in gradients)

@@ -39,7 +39,8 @@ def test_every_objective_is_tested_here_and_says_whether_it_pairs() -> None:
 def test_critic_wants_real_high_and_fake_low_and_the_generator_the_reverse(name: str) -> None:
     def slopes(loss: Any) -> tuple[torch.Tensor, torch.Tensor]:
         real, fake = REAL.clone().requires_grad_(True), FAKE.clone().requires_grad_(True)
-        return torch.autograd.grad(loss(real=real, fake=fake), (real, fake), materialize_grads=True)
+        by_real, by_fake = torch.autograd.grad(loss(real=real, fake=fake), (real, fake), materialize_grads=True)
+        return by_real, by_fake
 
     real, fake = slopes(OBJECTIVES[name].critic)
     assert (real < 0).all()
@@ -54,7 +55,8 @@ def test_critic_wants_real_high_and_fake_low_and_the_generator_the_reverse(name:
 def test_swapped_sides_are_another_loss_and_sides_go_by_name_only(name: str) -> None:
     critic: Any = OBJECTIVES[name].critic
     assert critic(real=REAL, fake=FAKE).item() != pytest.approx(critic(real=FAKE, fake=REAL).item())
-    for loss in (critic, OBJECTIVES[name].generator):
+    generator: Any = OBJECTIVES[name].generator
+    for loss in (critic, generator):
         with pytest.raises(TypeError):
             loss(REAL, FAKE)
 

@@ -26,7 +26,8 @@ class Linear:
         self.weight = slope * weight / weight.norm()
 
     def __call__(self, samples: Tensor) -> Tensor:
-        return (samples * self.weight).flatten(1).sum(1)
+        scores: Tensor = (samples * self.weight).flatten(1).sum(1)
+        return scores
 
     def features(self, samples: Tensor) -> Tensor:
         return samples
@@ -130,7 +131,7 @@ def test_gradients_agree_with_finite_differences(name: str, rng: torch.Generator
 def test_gradients_through_our_rectifier_are_those_through_torchs(
     name: str, critic: str, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    net = CRITICS[critic](length=9, symbols=4, width=6, blocks=2, kernel=3).double()
+    net: Any = CRITICS[critic](length=9, symbols=4, width=6, blocks=2, kernel=3).double()
     real, fake = sides((5, 9, 4), rng)
 
     def gradients() -> tuple[Tensor, ...]:
@@ -171,14 +172,14 @@ def play_dirac(objective: str, penalties: dict[str, float], constraint: Constrai
         fake = generator.value.detach().reshape(1, 1)
         step = critic_step(game, critic, [critic.value], real=real, fake=fake, rng=rng)
         with torch.no_grad():
-            critic.value -= 0.1 * step.gradients[0]
+            critic.value.sub_(0.1 * step.gradients[0])
         constraint.after_step(critic)
         after, _ = generator_step(
             game, generator, critic, [generator.value], {}, noise=noise, relax=lambda x: (x, x), rows=noise,
-            real=real, rng=rng,
+            real=real, judged=1, rng=rng,
         )  # fmt: skip
         with torch.no_grad():
-            generator.value -= 0.1 * after.gradients[0]
+            generator.value.sub_(0.1 * after.gradients[0])
         path.append(generator.value.item())
     return path
 
@@ -208,5 +209,3 @@ def test_dirac_gan_circles_without(
 
 def test_every_penalty_is_tested_here() -> None:
     assert set(PENALTIES) == {"gradient_penalty", "r1", "r2"}
-
-

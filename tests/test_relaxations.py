@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from textgan.game import relaxations
 from textgan.game.relaxations import RELAXATIONS, draw, softmax, straight_through
 
 N = 100_000
@@ -29,7 +28,7 @@ def test_symbols_of_probability_zero_are_never_drawn(rng: torch.Generator, monke
     p = torch.tensor([0.0, 0.3, 0.0, 0.7, 0.0])
     assert set(draw(p.expand(N, 5), rng=rng).tolist()) == {1, 3}
     extremes = torch.tensor([0.0, 1 - 2**-24, 0.7, 0.3])  # rand may give 0, never 1
-    monkeypatch.setattr(relaxations.torch, "rand", lambda *size, generator: extremes)
+    monkeypatch.setattr(torch, "rand", lambda *size, generator: extremes)
     assert draw(p.expand(4, 5), rng=rng).tolist() == [3, 1, 1, 3]
 
 
@@ -37,15 +36,13 @@ def test_probabilities_that_round_below_one_still_draw_a_symbol(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     p = torch.full((2048,), 1 / 2049)  # the cumulative sum ends short of one
-    monkeypatch.setattr(relaxations.torch, "rand", lambda *size, generator: torch.zeros(1))
+    monkeypatch.setattr(torch, "rand", lambda *size, generator: torch.zeros(1))
     assert draw(p.unsqueeze(0), rng=rng).tolist() == [2047]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("name", RELAXATIONS)
-def test_ids_are_drawn_from_the_softmax_at_the_temperature(
-    name: str, temperature: float, rng: torch.Generator
-) -> None:
+def test_ids_are_drawn_from_the_softmax_at_the_temperature(name: str, temperature: float, rng: torch.Generator) -> None:
     logits = torch.tensor([1.0, 0.0, -1.0])
     weights = [math.exp(x / temperature) for x in (1, 0, -1)]
     p = torch.tensor([w / sum(weights) for w in weights])

@@ -62,5 +62,5 @@ def test_unknown_is_ruled_out_unless_training_held_some() -> None:
 
 
 def test_json_round_trip() -> None:
-    space = Text(tuple("a`\"\\ é😀"), 7, pad="backtick", knows_unknown=True)
+    space = Text(tuple('a`"\\ é😀'), 7, pad="backtick", knows_unknown=True)
     assert Text.from_json(space.to_json()) == space

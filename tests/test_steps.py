@@ -19,8 +19,8 @@ class Players:
     def __init__(self, rng: torch.Generator) -> None:
         torch.manual_seed(0)
         shape = {"length": 8, "symbols": 5, "width": 6, "blocks": 1, "kernel": 3}
-        self.generator = GENERATORS["paper"](latent=4, **shape)
-        self.critic = CRITICS["paper"](**shape)
+        self.generator: Any = GENERATORS["paper"](latent=4, **shape)
+        self.critic: Any = CRITICS["paper"](**shape)
         self.noise = torch.randn(6, 4, generator=rng)
         self.rows = torch.randint(5, (6, 8), generator=rng)
         self.real = torch.nn.functional.one_hot(self.rows, 5).float()
@@ -80,7 +80,7 @@ def test_generator_step_weighs_the_adversarial_loss(objective: str, players: Pla
     real = p.real if OBJECTIVES[objective].pairs else None
     step, after = generator_step(
         game(objective, 0.3), p.generator, p.critic, weights(p.generator), {},
-        noise=p.noise, relax=relax, rows=p.rows, real=real, rng=seeded(),
+        noise=p.noise, relax=relax, rows=p.rows, real=real, judged=6, rng=seeded(),
     )  # fmt: skip
     loss = 0.3 * OBJECTIVES[objective].generator(real=p.critic(p.real), fake=p.critic(p.sample()))
     torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(p.generator)))
@@ -98,12 +98,27 @@ def counting_term(seen: list[TermBatch]) -> Term:
     return Term(term, {"calls": torch.zeros(())})
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_critic_may_judge_the_first_of_the_batch_only(objective: str, players: Players) -> None:
+    p, seen = players, list[TermBatch]()
+    real = p.real[:4] if OBJECTIVES[objective].pairs else None
+    step, _ = generator_step(
+        game(objective, terms={"square": (0.0, counting_term(seen))}), p.generator, p.critic, weights(p.generator),
+        {"square": {"calls": torch.zeros(())}},
+        noise=p.noise, relax=relax, rows=p.rows, real=real, judged=4, rng=seeded(),
+    )  # fmt: skip
+    loss = OBJECTIVES[objective].generator(real=p.critic(p.real[:4]), fake=p.critic(p.sample()[:4]))
+    torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(p.generator)))
+    assert len(seen[0].output.ids) == len(seen[0].real) == 6  # the terms look at all
+
+
 def test_terms_add_their_weighted_scalars_and_carry_their_states(players: Players) -> None:
     p, seen = players, list[TermBatch]()
     terms = {"square": (4.0, counting_term(seen))}
     step, after = generator_step(
         game(weight=0.5, terms=terms), p.generator, p.critic, weights(p.generator),
-        {"square": {"calls": torch.tensor(6.0)}}, noise=p.noise, relax=relax, rows=p.rows, real=None, rng=seeded(),
+        {"square": {"calls": torch.tensor(6.0)}},
+        noise=p.noise, relax=relax, rows=p.rows, real=None, judged=6, rng=seeded(),
     )  # fmt: skip
     output = p.generator(p.noise, relax)
     loss = -0.5 * p.critic(output.sample).mean() + 4 * output.logits.square().mean()
@@ -120,7 +135,8 @@ def test_a_game_without_a_critic_is_its_terms(players: Players) -> None:
     p, seen = players, list[TermBatch]()
     step, _ = generator_step(
         game(terms={"square": (2.0, counting_term(seen))}), p.generator, None, weights(p.generator),
-        {"square": {"calls": torch.zeros(())}}, noise=p.noise, relax=relax, rows=p.rows, real=None, rng=seeded(),
+        {"square": {"calls": torch.zeros(())}},
+        noise=p.noise, relax=relax, rows=p.rows, real=None, judged=6, rng=seeded(),
     )  # fmt: skip
     loss = 2 * p.generator(p.noise, relax).logits.square().mean()
     torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(p.generator)))
@@ -146,7 +162,7 @@ def test_a_wrapping_constraint_holds_in_both_steps(players: Players) -> None:
         one = critic_step(played, p.critic, weights(p.critic), real=p.real, fake=p.fake, rng=seeded())
         two, _ = generator_step(
             played, p.generator, p.critic, weights(p.generator), {},
-            noise=p.noise, relax=relax, rows=p.rows, real=None, rng=seeded(),
+            noise=p.noise, relax=relax, rows=p.rows, real=None, judged=6, rng=seeded(),
         )  # fmt: skip
         return [*(factor * g for g in one.gradients), *two.gradients]
 

@@ -95,7 +95,7 @@ def _argmax(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
 
 
 def _sample(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
-    return draw((logits / temperature).softmax(-1), rng=rng)
+    return draw((logits / min(max(temperature, 1e-30), 1e30)).softmax(-1), rng=rng)  # beyond, float32 gives NaN
 
 
 DECODERS = {"argmax": _argmax, "sample": _sample}
@@ -151,7 +151,7 @@ def card(model: Model) -> str:
     rows = [
         f"| {n} | {e['value']:.4f} | {e['floor']:.4f} |"
         for n, e in evaluation.get("jsd", {}).items()
-        if e["floor"] is not None
+        if e["value"] is not None and e["floor"] is not None
     ]
     table = (
         ["| n | JSD (bits) | real text at the same count |", "|---|---|---|", *rows] if rows else ["Not measured yet."]

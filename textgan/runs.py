@@ -223,13 +223,16 @@ def git_hash() -> str | None:
 
 
 def store(parts: Parts, folder: Path, log: RunLog) -> Callable[[TrainingState, dict[str, Any] | None], None]:
-    """Return what saves a state: the log's rows first, then the checkpoint, then the model folder."""
+    """Return what saves a state: the log's rows first, then the model folder, then the checkpoint.
+
+    In this order a kill between two of them costs the steps since the last checkpoint, and nothing else.
+    """
 
     def save(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
         log.sync()
         score = evaluation["jsd"]["4"]["value"] if evaluation else None
         facts = {"score": score, "fingerprint": parts.corpus.fingerprint, "evaluation": evaluation}
-        checkpoint.save(folder / "checkpoints", state.step, state.tensors(), facts)
         model_of(parts, evaluation).save(folder / "model")
+        checkpoint.save(folder / "checkpoints", state.step, state.tensors(), facts)
 
     return save

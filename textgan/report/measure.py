@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,15 +99,11 @@ def report(
     _check_lines(samples, reference, training)
     samples, reference = view.cut(samples), view.cut(reference)
     training = None if training is None else view.cut(training)
-    numbers = [
-        number
-        for name in names
-        for number in METRICS[name](samples, reference, training, rng=np.random.default_rng(seed), view=view)
-    ]
-    rungs = None
-    if training is not None and "jsd" in names:
-        rungs = ladder(len(samples), reference, training, rng=np.random.default_rng(seed), view=view)
-    floor_samples = len(floor_rows(len(samples), reference, training, rng=np.random.default_rng(seed)).rows)
+    rng = partial(np.random.default_rng, seed)  # afresh for each, so that all metrics share the floor's rows
+    numbers = [m for name in names for m in METRICS[name](samples, reference, training, rng=rng(), view=view)]
+    laddered = training is not None and "jsd" in names
+    rungs = ladder(len(samples), reference, training or (), rng=rng(), view=view) if laddered else None
+    floor_samples = len(floor_rows(len(samples), reference, training, rng=rng()).rows)
     return Report(
         samples=len(samples),
         reference=len(reference),
