@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -378,3 +382,13 @@ def test_the_first_signal_is_remembered_and_handlers_are_restored() -> None:
         signal.raise_signal(signal.SIGTERM)
         assert interrupt() == "SIGTERM"
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_the_second_signal_ends_the_process_at_once() -> None:
+    code = (
+        "import signal\nfrom textgan.training.interrupt import Interrupt\n"
+        "with Interrupt():\n    signal.raise_signal(signal.SIGINT)\n    signal.raise_signal(signal.SIGTERM)"
+    )
+    root = str(Path(sampler.__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": root}, check=False)
+    assert done.returncode == 143

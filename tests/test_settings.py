@@ -131,7 +131,7 @@ def test_textgan_data_is_the_folder_of_the_corpus_and_other_variables_are_left_a
         ({"overrides": ["text.length=1"]}, "text.length = 1 (-s): should be greater than or equal to 2"),
         ({"overrides": ["text.length=long"]}, "text.length = 'long' (-s): should be a valid integer"),
         ({"overrides": ["text.cut=lines"]}, "did you mean 'line'?"),
-        ({"overrides": ["generator.betas=[1]"]}, "generator.betas = [1] (-s): a value is missing"),
+        ({"overrides": ["generator.betas=[0.5]"]}, "generator.betas = [0.5] (-s): a value is missing"),
         ({"overrides": ["game.penalties.r1=x"]}, "each value should be a valid number"),
         ({"overrides": ["game.weight=nan"]}, "game.weight = nan (-s): should be a finite number"),
         ({"overrides": ["preset=counts"]}, "choose it with -c"),

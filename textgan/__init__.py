@@ -1,11 +1,11 @@
 """textgan: train, sample, measure and compare GANs on discrete sequences.
 
-    import textgan
+import textgan
 
-    run = textgan.train("quick", corpus="names.txt")
-    model = textgan.load(run.folder)
-    lines = model.generate(100, seed=1)
-    print(textgan.report(lines, reference_lines).to_json())
+run = textgan.train("quick", corpus="names.txt")
+model = textgan.load(run.folder)
+lines = model.generate(100, seed=1)
+print(textgan.report(lines, reference_lines).to_json())
 """
 
 from __future__ import annotations

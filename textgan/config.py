@@ -5,15 +5,24 @@ The line under a field is its help text; `[unit]` closes it where there is one.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
     """A frozen group of fields; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # pydantic would take it as 0 or 1
+            raise ValueError("true and false are no values of this setting")
+        return value
 
 
 class Corpus(Section):
@@ -65,7 +74,7 @@ class Generator(Section):
     """Divides the logits before the softmax, in training. [ratio]"""
     learning_rate: float = Field(1e-3, gt=0)
     """Adam's step size. [1/step]"""
-    betas: tuple[float, float] = (0.5, 0.99)
+    betas: tuple[Decay, Decay] = (0.5, 0.99)
     """Adam's decay rates of the mean and of the mean square. [ratio]"""
     averaging: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential average of the weights that is kept as the model; 0 keeps the raw weights. [ratio]"""
@@ -84,7 +93,7 @@ class Critic(Section):
     """Convolution kernel, odd. [positions]"""
     learning_rate: float = Field(1e-3, gt=0)
     """Adam's step size. [1/step]"""
-    betas: tuple[float, float] = (0.5, 0.99)
+    betas: tuple[Decay, Decay] = (0.5, 0.99)
     """Adam's decay rates of the mean and of the mean square. [ratio]"""
     steps: int = Field(1, ge=1)
     """Critic steps a turn (n_critic). [steps]"""

@@ -152,6 +152,42 @@ def tables(rows: Iterable[Tensor], *, orders: Sequence[int], classes: int, bits:
     return [Table(windows, (counts / counts.sum()).float()) for windows, counts in zip(kinds, real, strict=True)]
 
 
+@dataclass(frozen=True)
+class CountCritic:
+    """The tables of several orders and how their rewards become a loss."""
+
+    tables: dict[str, Table]
+    classes: int
+    clip: float
+    forgetting: float
+    likeliest: int
+
+    def __call__(self, batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
+        """Return the loss of a batch and the counts after it."""
+        probabilities = merge_rare(batch.output.logits.softmax(-1), self.classes)
+        drawn = batch.output.ids.clamp(max=self.classes - 1).int()
+        chosen, p = likeliest_classes(probabilities, self.likeliest)
+        with torch.no_grad():
+            scored = [table.rewards(drawn, chosen, _of(name, state), self.clip) for name, table in self.tables.items()]
+            reward = torch.stack(scored).mean(0)
+            if self.likeliest:  # symbols that are not scored count as the mean, not as 0
+                reward -= (p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)
+        after = {name: table.count(drawn, _of(name, state), self.forgetting) for name, table in self.tables.items()}
+        return -(p * reward).sum(-1).mean(), _joined(after)
+
+    def empty(self) -> State:
+        """Return the state before anything was drawn."""
+        return _joined({name: table.empty() for name, table in self.tables.items()})
+
+    def pack(self, state: State) -> State:
+        """Keep what cannot be rebuilt of a state."""
+        return _joined({name: table.pack(_of(name, state)) for name, table in self.tables.items()})
+
+    def unpack(self, packed: State) -> State:
+        """Undo `pack`."""
+        return _joined({name: table.unpack(_of(name, packed)) for name, table in self.tables.items()})
+
+
 def count_critic(
     rows: Iterable[Tensor],
     *,
@@ -180,30 +216,10 @@ def count_critic(
         device: where the tables live.
     """
     classes = min(symbols, kept + 1)
-    blocks = (block.clamp(max=classes - 1).int() for block in rows)
-    known = {
-        str(table.windows.order): Table(table.windows, table.real.to(device))
-        for table in tables(blocks, orders=orders, classes=classes)
-    }
-
-    def term(batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
-        probabilities = merge_rare(batch.output.logits.softmax(-1), classes)
-        drawn = batch.output.ids.clamp(max=classes - 1).int()
-        chosen, p = likeliest_classes(probabilities, likeliest)
-        with torch.no_grad():
-            scored = [table.rewards(drawn, chosen, _of(name, state), clip) for name, table in known.items()]
-            reward = torch.stack(scored).mean(0)
-            if likeliest:  # symbols that are not scored count as the mean, not as 0
-                reward -= (p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)
-        after = _joined({name: table.count(drawn, _of(name, state), forgetting) for name, table in known.items()})
-        return -(p * reward).sum(-1).mean(), after
-
-    return Term(
-        term,
-        _joined({name: table.empty() for name, table in known.items()}),
-        pack=lambda state: _joined({name: table.pack(_of(name, state)) for name, table in known.items()}),
-        unpack=lambda packed: _joined({name: table.unpack(_of(name, packed)) for name, table in known.items()}),
-    )
+    counted = tables((block.clamp(max=classes - 1).int() for block in rows), orders=orders, classes=classes)
+    known = {str(table.windows.order): Table(table.windows, table.real.to(device)) for table in counted}
+    critic = CountCritic(known, classes, clip, forgetting, likeliest)
+    return Term(critic, critic.empty(), critic.pack, critic.unpack)
 
 
 def merge_rare(probabilities: Tensor, classes: int) -> Tensor:
