@@ -70,8 +70,8 @@ def test_the_papers_presets_have_the_papers_nets(name: str) -> None:
         ("generator.kernel", 4, r"^generator\.kernel: 4 is even"),
         ("critic.kernel", 2, r"^critic\.kernel: 2 is even"),
         ("count_critic.orders", (), r"count_critic\.orders: is empty"),
-        ("count_critic.orders", (3, 17), r"1 to text\.length \(16\)"),
-        ("window_likelihood.order", 17, r"1 to text\.length \(16\)"),
+        ("count_critic.orders", (3, 17), r"^count_critic\.orders: \[3, 17\] .*1 to text\.length \(16\)"),
+        ("generator.temperature", 0.5, r"^generator\.temperature: must be 1 with the count critic"),
     ],
 )
 def test_a_wrong_name_or_number_is_one_line_with_the_key(key: str, value: Any, message: str, tiny_text: Path) -> None:
@@ -81,6 +81,13 @@ def test_a_wrong_name_or_number_is_one_line_with_the_key(key: str, value: Any, m
     with pytest.raises(UsageError, match=message) as caught:
         check(Config.model_validate(tree))
     assert "\n" not in str(caught.value)
+
+
+def test_only_the_orders_of_terms_in_play_must_fit(tiny_text: Path) -> None:
+    check(smoke(tiny_text, window_likelihood__order=17))
+    with pytest.raises(UsageError, match=r"^window_likelihood\.order: \[17\] must lie within 1 to text\.length \(16\)"):
+        check(smoke(tiny_text, window_likelihood__order=17, window_likelihood__weight=1.0))
+    check(smoke(tiny_text, count_critic__orders=(17,), count_critic__weight=0.0))
 
 
 def test_a_game_that_teaches_nothing_is_refused(tiny_text: Path) -> None:
@@ -124,7 +131,7 @@ def test_building_leaves_torchs_global_generator_alone(tiny_text: Path) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "nonsense", "mps:7"])
+@pytest.mark.parametrize("name", ["cuda:99", "nonsense", "mps:7", "meta"])
 def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
     with pytest.raises(UsageError, match=r"training\.device"):
         choose_device(name)

@@ -7,6 +7,8 @@ import json
 import os
 import random
 import resource
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ import pytest
 
 from textgan.config import Config
 from textgan.corpora import cards, matrix
+from textgan.corpora import prepare as prepare_module
 from textgan.corpora.prepare import Corpus, prepare
 from textgan.corpora.text import sources
 from textgan.errors import TextganError, UsageError
@@ -183,24 +186,34 @@ def test_changed_text_is_read_again(text: Path, cache: Path) -> None:
 def test_text_that_changes_while_it_is_read_is_refused(
     text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encode = matrix.write_manifest
+    write = matrix.write_rows
 
-    def disturb(folder: Path, content: dict[str, Any]) -> None:
-        encode(folder, content)
+    def disturb(*arguments: Any) -> None:
+        write(*arguments)
         os.utime(text, (1, 1))
 
-    monkeypatch.setattr(matrix, "write_manifest", disturb)
+    monkeypatch.setattr(matrix, "write_rows", disturb)
     with pytest.raises(TextganError, match="changed while it was read"):
         make(text, cache)
 
 
-@pytest.mark.parametrize("victim", ["train.ids.npy", "manifest.json"])
+@pytest.mark.parametrize("victim", ["train.ids.npy", "space.json", "manifest.json"])
 def test_a_damaged_cache_is_built_again(text: Path, cache: Path, victim: str) -> None:
     first = make(text, cache)
     expected = first.train.ids.tolist()
     file = cache / "rows" / first.fingerprint / victim
     file.write_bytes(file.read_bytes()[:-1])
     assert make(text, cache).train.ids.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("victim", "part"), [("space.json", b"symbols"), ("space.json", b"{"), ("train.ids.npy", b"NUMPY")]
+)
+def test_damage_that_leaves_the_size_is_one_line(text: Path, cache: Path, victim: str, part: bytes) -> None:
+    file = cache / "rows" / make(text, cache).fingerprint / victim
+    file.write_bytes(file.read_bytes().replace(part, b"x" * len(part), 1))
+    with pytest.raises(TextganError, match="is damaged; remove it and run the command again"):
+        make(text, cache)
 
 
 def test_the_cache_is_the_argument_or_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -226,7 +239,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(text: Path, cache: Path) -> 
     with largest_file(1000), pytest.raises(TextganError, match=r"cannot write to the cache.*TEXTGAN_CACHE") as caught:
         make(text, cache)
     assert os.strerror(errno.EFBIG) in str(caught.value)
-    assert [path for path in cache.rglob("*") if path.is_file() or path.suffix == ".partial"] == []
+    assert [path for path in cache.rglob("*") if path.is_file() or path.suffix == ".tmp"] == []
     assert len(make(text, cache).train) > 0
 
 
@@ -236,13 +249,41 @@ def test_an_unwritable_cache_is_one_line(text: Path, tmp_path: Path) -> None:
         make(text, tmp_path / "file")
 
 
-def test_old_leftovers_are_swept_and_young_ones_kept(text: Path, cache: Path) -> None:
-    old, young = cache / "rows" / "x.partial", cache / "rows" / "y.partial"
-    for folder in (old, young):
+def test_old_leftovers_of_dead_processes_are_swept_and_others_kept(text: Path, cache: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    old, young, live = (
+        cache / "rows" / f".{name}.{pid}.tmp"
+        for name, pid in (("old", dead.pid), ("young", dead.pid), ("live", os.getpid()))
+    )
+    for folder in (old, young, live):
         folder.mkdir(parents=True)
-    os.utime(old, (1, 1))
+    for folder in (old, live):
+        os.utime(folder, (1, 1))
     make(text, cache)
-    assert (old.exists(), young.exists()) == (False, True)
+    assert (old.exists(), young.exists(), live.exists()) == (False, True, True)
+
+
+def test_another_process_that_wrote_the_same_rows_first_is_fine(
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = prepare_module._encode
+    beside: list[Path] = []
+    others: list[Corpus] = []
+
+    def slow(*arguments: Any) -> None:
+        encode(*arguments)
+        beside.append(arguments[-1])
+        if not others:
+            monkeypatch.undo()
+            others.append(make(text, cache))  # meanwhile, all of it
+
+    monkeypatch.setattr(prepare_module, "_encode", slow)
+    mine = make(text, cache)
+    assert mine.fingerprint == others[0].fingerprint
+    assert mine.train.ids.tolist() == others[0].train.ids.tolist()
+    assert not beside[0].exists()
+    assert [path.name for path in (cache / "rows").iterdir()] == [mine.fingerprint]
 
 
 @pytest.mark.parametrize(

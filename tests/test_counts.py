@@ -285,6 +285,21 @@ def test_draws_are_scored_against_the_steps_before_and_then_counted(corpus: Tens
     assert first < second  # nothing had been drawn yet, so all that is real paid the most
 
 
+def test_orders_that_are_counted_first_pay_for_themselves(corpus: Tensor, rng: torch.Generator) -> None:
+    logits = torch.randn(3, 7, 4, generator=rng)
+    ids = torch.randint(4, (3, 7), generator=rng)
+
+    def play(first: tuple[int, ...]) -> tuple[Tensor, State]:
+        settings = {"orders": (2, 3), "clip": 0.7, "forgetting": 0.5, "kept": 10, "counted_first": first}
+        term = count_critic([corpus], symbols=4, **settings)  # type: ignore[arg-type]
+        return term.function(batch_of(logits, ids), fresh(term), rng=rng)
+
+    losses = {first: play(first)[0] for first in ((), (2,), (3,), (2, 3))}
+    assert losses[()] < min(losses[2,], losses[3,]) <= max(losses[2,], losses[3,]) < losses[2, 3]
+    one, other = play(())[1], play((2, 3))[1]
+    assert all(torch.equal(one[name], other[name]) for name in one)  # what is counted is the same
+
+
 def test_codes_by_hand() -> None:
     windows = Windows(2, 3)
     table = Table(windows, torch.full((9,), 1 / 9))

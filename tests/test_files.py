@@ -1,15 +1,42 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from textgan.errors import CorruptError
-from textgan.files import MANIFEST, dump_json, sha256, sweep, verify_folder, write_folder, write_text
+from textgan.errors import CorruptError, TextganError
+from textgan.files import (
+    MANIFEST,
+    dump_json,
+    is_whole,
+    sha256,
+    sweep,
+    verify_folder,
+    write_folder,
+    write_text,
+    writing,
+)
+
+ENVIRON = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from textgan.files import replacing, write_folder
+
+def die(path):
+    path.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+path = Path(sys.argv[1], "x")
+"""
 
 
 def fill(text: str) -> object:
@@ -110,7 +137,7 @@ def test_sweeping_removes_what_dead_processes_left_and_nothing_else(tmp_path: Pa
     dead = dead_process()
     (tmp_path / f".model.{dead}.tmp").mkdir()
     (tmp_path / f".model.{dead}.tmp" / "part").write_text("x")
-    (tmp_path / f".run.json.{dead}.tmp").write_text("x")
+    (tmp_path / f".run.json.x.{dead}.tmp").mkdir()
     kept = [f".model.{os.getpid()}.tmp", "model", f"model.{dead}.tmp", ".notes.tmp", ".model.old.tmp"]
     for name in kept:
         (tmp_path / name).mkdir()
@@ -118,5 +145,86 @@ def test_sweeping_removes_what_dead_processes_left_and_nothing_else(tmp_path: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
 
 
+def test_sweeping_spares_what_changed_lately(tmp_path: Path) -> None:
+    dead = dead_process()
+    for name, age in (("old", 100), ("young", 0)):
+        path = tmp_path / f".{name}.{dead}.tmp"
+        path.mkdir()
+        os.utime(path, (time.time() - age,) * 2)
+    sweep(tmp_path, quiet=50)
+    assert [path.name for path in tmp_path.iterdir()] == [f".young.{dead}.tmp"]
+
+
+@pytest.mark.parametrize(
+    "write", ["with replacing(path) as fresh: die(fresh)", "write_folder(path, lambda fresh: die(fresh / 'a'))"]
+)
+def test_what_a_killed_process_leaves_is_swept(write: str, tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED + write, str(tmp_path)], check=False, env=ENVIRON)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sweeping_a_folder_that_is_not_there_is_nothing(tmp_path: Path) -> None:
     sweep(tmp_path / "absent")
+
+
+def test_a_folder_is_whole_by_its_sizes_and_verified_by_its_digests(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    assert not is_whole(folder)
+    write_folder(folder, fill("one"))  # type: ignore[arg-type]
+    (folder / "a.txt").write_text("two")
+    assert is_whole(folder)
+    with pytest.raises(CorruptError, match=r"a\.txt"):
+        verify_folder(folder)
+    (folder / "a.txt").write_text("three")
+    assert not is_whole(folder)
+
+
+def test_a_folder_that_another_process_was_faster_to_write_stays_and_a_damaged_one_does_not(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+
+    def overtaken(target: Path) -> None:
+        (target / "a.txt").write_text("slow")
+        write_folder(folder, fill("fast"))  # type: ignore[arg-type]
+
+    write_folder(folder, overtaken, once=True)
+    assert (folder / "a.txt").read_text() == "fast"
+    write_folder(folder, overtaken)
+    assert (folder / "a.txt").read_text() == "slow"
+    (folder / "b.txt").unlink(missing_ok=True)
+    (folder / "a.txt").unlink()
+    write_folder(folder, fill("new"), once=True)  # type: ignore[arg-type]
+    assert (folder / "a.txt").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_losing_the_race_at_the_last_moment_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, is_dir = tmp_path / "x", Path.is_dir
+
+    def not_yet(path: Path) -> bool:
+        if path != folder or is_dir(path):
+            return is_dir(path)
+        monkeypatch.undo()
+        write_folder(folder, fill("fast"))  # type: ignore[arg-type]
+        return False
+
+    for once in (True, False):
+        monkeypatch.setattr(Path, "is_dir", not_yet)
+        if once:
+            write_folder(folder, fill("slow"), once=True)  # type: ignore[arg-type]
+        else:
+            with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
+                write_folder(folder, fill("slow"))  # type: ignore[arg-type]
+        assert (folder / "a.txt").read_text() == "fast"
+        assert list(tmp_path.iterdir()) == [folder]
+        shutil.rmtree(folder)
+
+
+def test_a_full_disk_is_one_line_and_a_closed_pipe_is_no_disk() -> None:
+    line = r"^cannot write to runs/x: No space left on device; free some$"
+    with pytest.raises(TextganError, match=line), writing("runs/x", "free some"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(BrokenPipeError), writing("runs/x", "free some"):
+        raise BrokenPipeError

@@ -175,3 +175,13 @@ def test_down_block_pools_by_the_mean(rng: torch.Generator) -> None:
     branch = block.second(F.leaky_relu(block.first(F.leaky_relu(x, 0.2)), 0.2))
     torch.testing.assert_close(block(x), block.shortcut(F.avg_pool1d(x, 2)) + 0.3 * F.avg_pool1d(branch, 2))
     torch.testing.assert_close(halve(x), F.avg_pool1d(x, 2))
+
+
+def test_up_and_down_pair_cuts_and_fills_at_the_end(rng: torch.Generator) -> None:
+    net, noise = generator("upsampling", 9), torch.randn(2, 7, generator=rng)
+    x = net.blocks(F.linear(noise, net.enter.weight, net.enter.bias).reshape(2, 6, 5))  # 5 -> 10 -> 9
+    torch.testing.assert_close(net(noise, raw).logits, net.leave(F.leaky_relu(x, 0.2)).permute(0, 2, 1)[:, :9])
+    judge, samples = critic("downsampling", 9), torch.rand(2, 9, 6, generator=rng)
+    x = torch.cat([samples, torch.zeros(2, 1, 6)], dim=1).permute(0, 2, 1)
+    x = F.leaky_relu(judge.blocks(judge.enter(x)), 0.2)
+    torch.testing.assert_close(judge(samples), F.linear(x.flatten(1), judge.score.weight, judge.score.bias)[:, 0])

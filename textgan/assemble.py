@@ -70,11 +70,17 @@ def check(config: Config) -> None:
     for key, kernel in (("generator.kernel", config.generator.kernel), ("critic.kernel", config.critic.kernel)):
         if kernel % 2 == 0:
             raise UsageError(f"{key}: {kernel} is even; a convolution that keeps the length needs an odd kernel")
-    orders = (*config.count_critic.orders, config.window_likelihood.order)
-    if config.count_critic.weight and not config.count_critic.orders:
+    counts, windows = config.count_critic, config.window_likelihood
+    if counts.weight and not counts.orders:
         raise UsageError("count_critic.orders: is empty; name the lengths of the n-grams, such as [3, 4]")
-    if not all(1 <= n <= config.text.length for n in orders):
-        raise UsageError(f"count_critic.orders, window_likelihood.order: 1 to text.length ({config.text.length}) each")
+    for key, weight, orders in (
+        ("count_critic.orders", counts.weight, counts.orders),
+        ("window_likelihood.order", windows.weight, (windows.order,)),
+    ):
+        if weight and not all(1 <= n <= config.text.length for n in orders):
+            raise UsageError(f"{key}: {list(orders)} must lie within 1 to text.length ({config.text.length})")
+    if counts.weight and config.generator.temperature != 1:
+        raise UsageError("generator.temperature: must be 1 with the count critic, which counts draws at temperature 1")
     if config.critic.net == "none" and not any(getattr(config, name).weight for name in TERMS):
         raise UsageError("critic.net is none and every term has weight 0: nothing would teach the generator")
 
@@ -109,7 +115,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device(gpu)
     try:
         device = torch.device(name)
-        torch.zeros((), device=device)
+        torch.zeros((), device=device).item()  # the meta device has no numbers
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"training.device: {name!r} cannot be used here; auto, cpu, cuda, cuda:1 or mps") from error
     return device

@@ -129,6 +129,8 @@ class CountCritic(Section):
     """What a step leaves of the counts of generated n-grams. [ratio]"""
     kept: int = Field(80, ge=1)
     """Commonest symbols counted apart; the rest share one class. [symbols]"""
+    counted_first: tuple[int, ...] = (3, 4)
+    """Orders whose draws are counted before they are scored, which keeps the softmax broad; the others after."""
     likeliest: int = Field(0, ge=0)
     """Score only so many likeliest symbols of each position; 0 scores them all. [symbols]"""
 
@@ -144,6 +146,15 @@ class WindowLikelihood(Section):
     """Real windows a step. [windows]"""
     fake: int = Field(1024, ge=1)
     """Generated windows a step. [windows]"""
+
+
+class EntropyFloor(Section):
+    """Keeps a generator that is paid by counts from settling on one symbol a position while it still learns."""
+
+    weight: float = Field(0.0, ge=0)
+    """Weight in the generator's loss; 0 leaves the term out. [1/bit]"""
+    floor: float = Field(0.4, ge=0)
+    """Mean entropy of a position below which the term pushes. [bits]"""
 
 
 class Training(Section):
@@ -188,5 +199,6 @@ class Config(Section):
     game: Game = Game()
     count_critic: CountCritic = CountCritic()
     window_likelihood: WindowLikelihood = WindowLikelihood()
+    entropy_floor: EntropyFloor = EntropyFloor()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()

@@ -111,5 +111,6 @@ class Term:
 
     function: TermFunction
     initial: State
+    """Owned by the training that starts from it: large tables are updated in place."""
     pack: Callable[[State], State] = lambda state: state
     unpack: Callable[[State], State] = lambda state: state

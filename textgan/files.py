@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, synced, renamed; checked by sha256 when read back."""
+"""Files and folders that are whole or absent: written beside, synced, renamed; a folder with a manifest of its own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from textgan.errors import CorruptError
+from textgan.errors import CorruptError, TextganError
 
 MANIFEST = "manifest.json"
 
@@ -20,25 +23,58 @@ def dump_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def sync(path: Path) -> None:
-    """Flush a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
+@contextmanager
+def writing(place: Path | str, advice: str) -> Iterator[None]:
+    """Turn a full disk, or a folder that cannot be written, into one line that ends in what to do.
+
+    Raises:
+        TextganError: in the place of any OSError but a broken pipe, which is no disk.
+    """
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TextganError(f"cannot write to {place}: {error.strerror or error}; {advice}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield where to write a file; it takes the place of `path` if all goes well, else nothing is left of it."""
+    with _beside(path) as fresh:
+        yield fresh
+        _sync(fresh)
+        _put(fresh, path)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file as a whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Make or replace a text file as a whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None], *, once: bool = False) -> None:
+    """Make or replace a folder as a whole: `fill` writes its files, a manifest of sizes and digests comes last.
+
+    Args:
+        folder: its path; the folders above it are made.
+        fill: is given an empty folder beside it.
+        once: the name settles the content, so that what another process has meanwhile put there stays.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        beside.write_text(text, encoding="utf-8")
-        sync(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync(path.parent)
+        with _beside(folder) as fresh:
+            fresh.mkdir()
+            fill(fresh)
+            files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in _files(fresh)}
+            (fresh / MANIFEST).write_text(dump_json({"schema": 1, "files": files}), encoding="utf-8")
+            _sync(*_files(fresh), fresh)
+            if not (once and is_whole(folder)):
+                _put(fresh, folder)
+    except OSError:
+        if not (once and is_whole(folder)):
+            raise
 
 
 def sha256(path: Path) -> str:
@@ -47,33 +83,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Make or replace a folder as a whole: `fill` writes it beside, a manifest of sizes and digests comes last."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
-        fill(beside)
-        files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(beside.iterdir())}
-        (beside / MANIFEST).write_text(dump_json({"schema": 1, "files": files}), encoding="utf-8")
-        for path in beside.iterdir():
-            sync(path)
-        sync(beside)
-        if folder.exists():  # a folder cannot be replaced in one move: the old one steps aside, then goes
-            old = folder.with_name(f".{folder.name}-old.{os.getpid()}.tmp")
-            folder.replace(old)
-            beside.replace(folder)
-            shutil.rmtree(old)
-        else:
-            beside.replace(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    sync(folder.parent)
-
-
-def verify_folder(folder: Path) -> None:
-    """Check a folder against its manifest.
+def verify_folder(folder: Path, *, digests: bool = True) -> None:
+    """Check a folder against its manifest: the sizes of its files and, unless told not to read them, their digests.
 
     Raises:
         CorruptError: a file is missing, of another size, or of another digest; the line names it.
@@ -84,24 +95,76 @@ def verify_folder(folder: Path) -> None:
             path = folder / Path(name).name
             if not path.is_file():
                 raise CorruptError(f"{path} is missing; restore it, or remove {folder} to go without it")
-            if path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
-                raise CorruptError(f"{path} is damaged (its sha256 differs); restore it, or remove {folder}")
+            if path.stat().st_size != expected["bytes"] or (digests and sha256(path) != expected["sha256"]):
+                raise CorruptError(f"{path} is damaged (not what its manifest says); restore it, or remove {folder}")
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptError(f"{folder / MANIFEST} is missing or damaged; restore it, or remove {folder}") from error
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder."""
+def is_whole(folder: Path) -> bool:
+    """Return whether all files of the manifest are there in full size; what they hold is not read."""
+    try:
+        verify_folder(folder, digests=False)
+    except CorruptError:
+        return False
+    return True
+
+
+def sweep(folder: Path, *, quiet: float = 0.0) -> None:
+    """Remove what killed processes left half-written in a folder.
+
+    Args:
+        folder: need not exist.
+        quiet: spare what changed so lately: another machine's process, of which this one cannot know. [s]
+    """
     for path in folder.glob(".*.tmp"):
         process = path.name.split(".")[-2]
-        if process.isdigit() and not _alive(int(process)):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if process.isdigit() and not _alive(int(process)) and _age(path) >= quiet:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Yield a path of the same name in a hidden folder beside it, which bears this process' id and goes in the end."""
+    suffix = f".{os.getpid()}.tmp"  # what `sweep` looks for
+    with TemporaryDirectory(suffix, f".{path.name}.", path.parent, ignore_cleanup_errors=True) as scratch:
+        yield Path(scratch) / path.name
+
+
+def _put(fresh: Path, path: Path) -> None:
+    """Rename into place; an old folder, which no one move can replace, steps aside and goes with what is beside."""
+    if path.is_dir():
+        path.replace(fresh.with_name("old " + path.name))
+    fresh.replace(path)
+    _sync(path.parent)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def _sync(*paths: Path) -> None:
+    """Flush files and folders to the disk."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _age(path: Path) -> float:
+    """Seconds since the last change; 0 if another process was faster to remove it."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

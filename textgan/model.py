@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from textgan import __version__
@@ -83,9 +84,8 @@ class Model:
             (target / CONFIG).write_text(dump_json(value), encoding="utf-8")
             (target / ALPHABET).write_text(dump_json(self.space.to_json()), encoding="utf-8")
             (target / CARD).write_text(card(self), encoding="utf-8")
-            save_file(
-                {name: t.detach().cpu().contiguous() for name, t in self.net.state_dict().items()}, target / WEIGHTS
-            )
+            weights = {name: t.detach().cpu().contiguous() for name, t in self.net.state_dict().items()}
+            (target / WEIGHTS).write_bytes(to_bytes(weights))
 
         write_folder(folder, fill)
 

@@ -19,11 +19,11 @@ from textgan import config as schema
 from textgan.assemble import Parts, build, describe, measure, model_of, plan_of, settled, summary
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
-from textgan.files import sweep
+from textgan.files import sweep, writing
 from textgan.game.relaxations import RELAXATIONS
 from textgan.training import checkpoint
 from textgan.training.interrupt import Interrupt
-from textgan.training.loop import Hooks, Watch
+from textgan.training.loop import Ending, Hooks, Watch
 from textgan.training.loop import train as play
 from textgan.training.runlog import RunLog
 from textgan.training.state import TrainingState
@@ -76,6 +76,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         UsageError: an unknown name, or a resumed run whose configuration differs.
         DivergedError: a loss stopped being finite.
         CorruptError: the checkpoint does not hold what its manifest says.
+        TextganError: the text, or the disk that the run is written to, is not fit for it.
     """
     watch = watch or Silence()
     config = settled(config)
@@ -89,18 +90,23 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
     watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
     if start is not None:
         restore(parts, folder, start)
-    log = RunLog(folder, parts.state.step)
-    sweep(folder)
-    sweep(folder / "checkpoints")
+    with writing(folder, "free some space there and add --resume, or name another folder with --run"):
+        end = _play(parts, folder, watch)
+    return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics)
+
+
+def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
+    config, log = parts.config, RunLog(folder, parts.state.step)
+    for part in (folder, folder / "samples", folder / "checkpoints"):
+        sweep(part)
     log.describe(run_facts(parts))
     with Interrupt() as interrupt:
         hooks = Hooks(measure(parts, log), store(parts, folder, log), log.row, watch, interrupt)
         try:
             relaxation = RELAXATIONS[config.generator.relaxation]
-            end = play(parts.state, plan_of(config, parts.device), parts.source, parts.game, relaxation, hooks)
+            return play(parts.state, plan_of(config, parts.device), parts.source, parts.game, relaxation, hooks)
         finally:
             watch.closed()
-    return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics)
 
 
 def new_run_folder(config: Config) -> Path:

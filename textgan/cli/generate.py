@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from textgan.cli.progress import printable
+from textgan.files import replacing, writing
 
 EPILOG = """\b
 Examples:
@@ -65,10 +67,22 @@ def generate(
 def _sink(out: Path | None) -> Iterator[Callable[[str], None]]:
     """Open where the data goes: UTF-8 with plain line feeds, whatever the locale."""
     with ExitStack() as stack:
-        stream = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
+        stream = stack.enter_context(_file(out)) if out else sys.stdout.buffer
 
         def write(text: str) -> None:
             stream.write(text.encode())
             stream.flush()
 
         yield write
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is whole in the end or untouched; a device or a pipe is written as it is."""
+    plain = path.is_file() or not path.exists()
+    with (
+        writing(path, "free some space there, or name another file with --out"),
+        replacing(path.resolve()) if plain else nullcontext(path) as target,
+        target.open("wb") as stream,
+    ):
+        yield stream

@@ -104,9 +104,10 @@ def report(
     )
     _print(result, as_json)
     if run:
-        from textgan.files import dump_json, write_text
+        from textgan.files import dump_json, write_text, writing
 
-        write_text(run / "report.json", dump_json(result.to_json()))
+        with writing(run / "report.json", "free some space there and run the command again"):
+            write_text(run / "report.json", dump_json(result.to_json()))
 
 
 def _newest() -> Path:

@@ -1,6 +1,6 @@
-"""Rows of ids on disk: written beside and renamed into place whole, read back memory-mapped.
+"""Rows of ids on disk: folders that are whole or absent, read back memory-mapped.
 
-CACHE/rows/FINGERPRINT/    {train,heldout}.ids.npy, {train,heldout}.lines.npy, manifest.json (written last)
+CACHE/rows/FINGERPRINT/    {train,heldout}.ids.npy, {train,heldout}.lines.npy, space.json, manifest.json
 CACHE/keys/KEY.json        which fingerprint these files and settings gave
 """
 
@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from textgan import files
 from textgan.errors import TextganError
 
-ORPHAN_SECONDS = 24 * 3600  # a partial folder this old was left by a killed process
+QUIET = 3600.0  # a leftover this old is no other machine's work on a cache that both share [s]
 SCHEMA = 1
 PARTS = ("ids", "lines")
-_PARTIAL = ".partial"
+SPACE = "space.json"
+Space = TypeVar("Space")
 
 Array = npt.NDArray[Any]
 
@@ -72,8 +71,6 @@ class ArrayWriter:
             if kind is None:
                 self.file.seek(0)
                 self._write_header()
-                self.file.flush()
-                os.fsync(self.file.fileno())
 
 
 def cache_root(cache: Path | str | None) -> Path:
@@ -82,80 +79,9 @@ def cache_root(cache: Path | str | None) -> Path:
     return Path(chosen).expanduser().absolute()
 
 
-@contextmanager
-def writing(root: Path) -> Iterator[None]:
+def writing(root: Path) -> AbstractContextManager[None]:
     """Turn a full disk or an unwritable cache into one clear line."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        advice = "free some space there, or set TEXTGAN_CACHE to another folder"
-        raise TextganError(f"cannot write to the cache {root}: {error.strerror}; {advice}") from None
-
-
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """Give an empty folder beside `target` and rename it to `target` when all went well; else leave nothing.
-
-    Where another process was faster, its folder stays and this one is dropped.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
-    partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=_PARTIAL, dir=target.parent))
-    try:
-        yield partial
-        _sync_folder(partial)
-        if read_manifest(target) is None:
-            shutil.rmtree(target, ignore_errors=True)
-            partial.replace(target)
-            _sync_folder(target.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a small text file whole: beside, synced, renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=_PARTIAL, dir=path.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write an object with the schema it follows."""
-    write_file(path, json.dumps({"schema": SCHEMA, **content}))
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the object of `write_json`; None where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return dict(content) if content["schema"] == SCHEMA else None
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-
-
-def write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    """Write manifest.json: the content, and the size of every file beside it. [bytes]"""
-    sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
-    write_json(folder / "manifest.json", {"files": sizes, **content})
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a folder whose files are all there in full; None for anything less."""
-    manifest = read_json(folder / "manifest.json")
-    if manifest is None:
-        return None
-    files = [(folder / name, size) for name, size in manifest["files"].items()]
-    return manifest if all(file.is_file() and file.stat().st_size == size for file, size in files) else None
+    return files.writing(f"the cache {root}", "free some space there, or set TEXTGAN_CACHE to another folder")
 
 
 def rows_folder(root: Path, fingerprint: str) -> Path:
@@ -163,17 +89,52 @@ def rows_folder(root: Path, fingerprint: str) -> Path:
     return root / "rows" / fingerprint
 
 
+def write_rows(root: Path, fingerprint: str, space: dict[str, Any], fill: Callable[[Path], None]) -> None:
+    """Write the rows of a fingerprint, which `fill` puts in a folder, and their space, if they are not there."""
+    folder = rows_folder(root, fingerprint)
+    if files.is_whole(folder):
+        return
+
+    def fill_all(target: Path) -> None:
+        fill(target)
+        (target / SPACE).write_text(files.dump_json(space), encoding="utf-8")
+
+    with writing(root):
+        for part in ("rows", "keys", "text"):
+            files.sweep(root / part, quiet=QUIET)
+        files.write_folder(folder, fill_all, once=True)
+
+
 def remember(root: Path, key: str, entry: dict[str, Any]) -> None:
     """Note what the files and settings of `key` gave: an entry with its "fingerprint"."""
     with writing(root):
-        write_json(root / "keys" / f"{key}.json", entry)
+        files.write_text(_key_file(root, key), files.dump_json({"schema": SCHEMA, **entry}))
 
 
 def recall(root: Path, key: str) -> dict[str, Any] | None:
-    """Return the entry of `key` if the rows of its fingerprint are there."""
-    entry = read_json(root / "keys" / f"{key}.json")
-    there = entry is not None and read_manifest(rows_folder(root, entry["fingerprint"])) is not None
-    return entry if there else None
+    """Return the entry of `key` if the rows of its fingerprint are there, in full size."""
+    try:
+        entry = json.loads(_key_file(root, key).read_text(encoding="utf-8"))
+        there = entry["schema"] == SCHEMA and files.is_whole(rows_folder(root, entry["fingerprint"]))
+        return dict(entry) if there else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _key_file(root: Path, key: str) -> Path:
+    return root / "keys" / f"{key}.json"
+
+
+def open_space(folder: Path, from_json: Callable[[dict[str, Any]], Space]) -> Space:
+    """Return the space of the rows.
+
+    Raises:
+        TextganError: `from_json` cannot make one of what is there.
+    """
+    try:
+        return from_json(json.loads((folder / SPACE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, LookupError, TypeError):
+        raise _damaged(folder) from None
 
 
 def open_rows(folder: Path, side: str) -> Rows:
@@ -185,20 +146,8 @@ def open_rows(folder: Path, side: str) -> Rows:
     try:
         return Rows(*(np.load(folder / f"{side}.{part}.npy", mmap_mode="r", allow_pickle=False) for part in PARTS))
     except (OSError, ValueError):
-        raise TextganError(f"{folder} is damaged; remove it and run the command again") from None
+        raise _damaged(folder) from None
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sweep(parent: Path) -> None:
-    """Remove what killed processes left."""
-    for orphan in parent.glob(f"*{_PARTIAL}"):
-        with suppress(FileNotFoundError):  # another process may sweep too
-            if time.time() - orphan.stat().st_mtime > ORPHAN_SECONDS:
-                shutil.rmtree(orphan, ignore_errors=True)
+def _damaged(folder: Path) -> TextganError:
+    return TextganError(f"{folder} is damaged; remove it and run the command again")

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,11 +171,8 @@ def _build(source: Source, settings: Settings, root: Path, tell: Tell) -> dict[s
     counts = survey.counts(cut)
     space = alphabet.text_space(counts, length=settings.length, pad=settings.pad, max_symbols=settings.max_symbols)
     fingerprint = _fingerprint(space, cut, survey)
-    folder = matrix.rows_folder(root, fingerprint)
-    if matrix.read_manifest(folder) is None:
-        with matrix.writing(root), matrix.new_folder(folder) as partial:
-            _encode(source, settings, cut, space, partial)
-            matrix.write_manifest(partial, {"space": space.to_json()})
+    fill = partial(_encode, source, settings, cut, space)
+    matrix.write_rows(root, fingerprint, space.to_json(), fill)
     facts = _facts(source, survey, cut, alphabet.outside(counts, space))
     return {"fingerprint": fingerprint, "facts": facts}
 
@@ -262,9 +260,7 @@ def _open(name: str, root: Path, entry: dict[str, Any]) -> Corpus:
     from textgan import spaces
 
     folder = matrix.rows_folder(root, entry["fingerprint"])
-    manifest = matrix.read_manifest(folder)
-    if manifest is None:
-        raise TextganError(f"{name}: {folder} is not whole; remove it and run the command again")
+    space = matrix.open_space(folder, spaces.Text.from_json)
     train, heldout = (matrix.open_rows(folder, side) for side in SIDES)
     facts = entry["facts"] | {"rows": {"train": len(train), "heldout": len(heldout)}}
-    return Corpus(name, entry["fingerprint"], spaces.Text.from_json(manifest["space"]), train, heldout, facts)
+    return Corpus(name, entry["fingerprint"], space, train, heldout, facts)

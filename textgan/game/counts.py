@@ -161,6 +161,7 @@ class CountCritic:
     clip: float
     forgetting: float
     likeliest: int
+    counted_first: frozenset[str]
 
     def __call__(self, batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
         """Return the loss of a batch and the counts after it."""
@@ -168,12 +169,23 @@ class CountCritic:
         drawn = batch.output.ids.clamp(max=self.classes - 1).int()
         chosen, p = likeliest_classes(probabilities, self.likeliest)
         with torch.no_grad():
-            scored = [table.rewards(drawn, chosen, _of(name, state), self.clip) for name, table in self.tables.items()]
+            scored, after = self._score(drawn, chosen, state)
             reward = torch.stack(scored).mean(0)
             if self.likeliest:  # symbols that are not scored count as the mean, not as 0
                 reward -= (p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)
-        after = {name: table.count(drawn, _of(name, state), self.forgetting) for name, table in self.tables.items()}
-        return -(p * reward).sum(-1).mean(), _joined(after)
+        return -(p * reward).sum(-1).mean(), after
+
+    def _score(self, drawn: Tensor, chosen: Tensor, state: State) -> tuple[list[Tensor], State]:
+        """Return each order's summed rewards of the chosen symbols, and the counts after the draws."""
+        scored, after = [], {}
+        for name, table in self.tables.items():
+            before = _of(name, state)
+            if name in self.counted_first:
+                before = after[name] = table.count(drawn, before, self.forgetting)
+            scored.append(table.rewards(drawn, chosen, before, self.clip))
+            if name not in self.counted_first:  # the counts are updated in place: only once they are read
+                after[name] = table.count(drawn, before, self.forgetting)
+        return scored, _joined(after)
 
     def empty(self) -> State:
         """Return the state before anything was drawn."""
@@ -197,13 +209,16 @@ def count_critic(
     forgetting: float,
     kept: int,
     likeliest: int = 0,
+    counted_first: Sequence[int] = (),
     device: torch.device | str = "cpu",
 ) -> Term:
     """Build the count critic of a corpus as a generator term.
 
     Its loss is -mean over rows and positions of sum_v p(v) R(v), R held fixed: R(v) is the mean over orders of the
-    summed rewards of the windows that contain the position, with v in it and the other positions as drawn. A step's
-    draws are scored against the counts of the steps before it, then counted: a symbol does not pay for itself.
+    summed rewards of the windows that contain the position, with v in it and the other positions as drawn.
+
+    A step's draws may be counted before or after they are scored. Counted first, a drawn symbol pays for itself, which
+    keeps the softmax broad; but one draw of a long window weighs more than all its share of the corpus, and drowns it.
 
     Args:
         rows: blocks of training ids (row, position), ids by falling frequency.
@@ -213,12 +228,14 @@ def count_critic(
         forgetting: what a step leaves of Q. [ratio]
         kept: the commonest ids counted apart; the rest share one class. [symbols]
         likeliest: score only so many likeliest classes of each position, R less its mean under them; 0 scores all.
+        counted_first: the orders whose draws are counted before they are scored.
         device: where the tables live.
     """
     classes = min(symbols, kept + 1)
     counted = tables((block.clamp(max=classes - 1).int() for block in rows), orders=orders, classes=classes)
     known = {str(table.windows.order): Table(table.windows, table.real.to(device)) for table in counted}
-    critic = CountCritic(known, classes, clip, forgetting, likeliest)
+    first = frozenset(map(str, counted_first))
+    critic = CountCritic(known, classes, clip, forgetting, likeliest, first)
     return Term(critic, critic.empty(), critic.pack, critic.unpack)
 
 

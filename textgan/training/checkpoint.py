@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from textgan.errors import CorruptError
@@ -40,7 +41,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: dict[str
     """
 
     def fill(target: Path) -> None:
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, target / TENSORS)
+        # its own save_file hides a full disk in an error of its own
+        (target / TENSORS).write_bytes(to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()}))
         (target / STATE).write_text(dump_json({"step": step} | state), encoding="utf-8")
 
     write_folder(path_of(folder, step), fill)

@@ -19,6 +19,7 @@ from pathlib import Path
 from textgan.corpora import matrix
 from textgan.corpora.cards import Card
 from textgan.corpora.text.sources import Source
+from textgan.files import write_text
 
 VERSION = 1  # raise it when the same Python gives other sentences
 SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3", "pydoc_data", "__pycache__"}
@@ -39,7 +40,7 @@ def source(card: Card, *, data: str, cache: Path, tell: Callable[[str], None]) -
     if not file.is_file():
         tell(f"{card.name}: reading the documentation of Python {platform.python_version()}, once")
         with matrix.writing(cache):
-            matrix.write_file(file, "".join(f"{line}\n" for line in sentences()))
+            write_text(file, "".join(f"{line}\n" for line in sentences()))
     return Source(card.name, f"{card.title}, {platform.python_version()}", (file,), deduplicate=True)
 
 
