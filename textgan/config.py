@@ -131,6 +131,8 @@ class CountCritic(Section):
     """Commonest symbols counted apart; the rest share one class. [symbols]"""
     counted_first: tuple[int, ...] = (3, 4)
     """Orders whose draws are counted before they are scored, which keeps the softmax broad; the others after."""
+    edges: int = Field(0, ge=0)
+    """Edge symbols on each side of a row, so that windows know where it begins and ends. [symbols]"""
     likeliest: int = Field(0, ge=0)
     """Score only so many likeliest symbols of each position; 0 scores them all. [symbols]"""
 

@@ -16,6 +16,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from textgan.contract import State, Term, TermBatch
 
@@ -31,11 +32,16 @@ class Windows:
 
     A code is a sum over positions of multiplier times class, modulo 2**32 (int32 wraps): another symbol at one
     position is one multiplication away, whether codes are exact or hashed.
+
+    With `edges`, so many edge symbols (the last class) stand on each side of a row, as before the first word of an
+    n-gram model: the first and last symbols are then in as many windows as the others, which know where a row begins.
     """
 
     order: int
     classes: int
+    """Symbol classes, the edge among them if there are edges."""
     bits: int = TABLE_BITS
+    edges: int = 0
 
     @property
     def exact(self) -> bool:
@@ -57,6 +63,7 @@ class Windows:
 
     def codes(self, classes: Tensor) -> Tensor:
         """Codes (batch, window) int32 of every window of rows (batch, position) int32."""
+        classes = F.pad(classes, (self.edges, self.edges), value=self.classes - 1)
         count = classes.shape[1] - self.order + 1
         codes = classes[:, :count] * self.multipliers[0]
         for j in range(1, self.order):
@@ -92,12 +99,14 @@ class Table:
             (batch, position, alternative) float32 [bits].
         """
         codes = self.windows.codes(classes)
-        count = codes.shape[1]
         change = alternatives - classes.unsqueeze(-1)  # (batch, position, alternative)
         total = torch.zeros(change.shape, device=classes.device)
-        for j, multiplier in enumerate(self.windows.multipliers):
-            replaced = codes.unsqueeze(-1) + change[:, j : j + count] * multiplier
-            total[:, j : j + count] += self.reward(self.windows.slots(replaced), state, clip)
+        length, edges = classes.shape[1], self.windows.edges
+        for j, multiplier in enumerate(self.windows.multipliers):  # window s has position s + j - edges at its j
+            first, last = max(0, edges - j), min(codes.shape[1], length + edges - j)
+            positions = slice(first + j - edges, last + j - edges)
+            replaced = codes[:, first:last].unsqueeze(-1) + change[:, positions] * multiplier
+            total[:, positions] += self.reward(self.windows.slots(replaced), state, clip)
         return total
 
     def reward(self, slots: Tensor, state: State, clip: float) -> Tensor:
@@ -142,9 +151,14 @@ class Table:
         return state | {name: packed[name].to(device) for name in ("increment", "total")}
 
 
-def tables(rows: Iterable[Tensor], *, orders: Sequence[int], classes: int, bits: int = TABLE_BITS) -> list[Table]:
-    """Count P of each order over blocks of training rows (row, position) int32 of symbol classes."""
-    kinds = [Windows(n, classes, bits) for n in orders]
+def tables(
+    rows: Iterable[Tensor], *, orders: Sequence[int], classes: int, edges: int = 0, bits: int = TABLE_BITS
+) -> list[Table]:
+    """Count P of each order over blocks of training rows (row, position) int32 of symbol classes.
+
+    At most n - 1 edge symbols a side are of use to windows of n.
+    """
+    kinds = [Windows(n, classes + bool(edges), bits, min(edges, n - 1)) for n in orders]
     real = [torch.zeros(windows.size, dtype=torch.float64) for windows in kinds]
     for block in rows:
         for windows, counts in zip(kinds, real, strict=True):
@@ -210,6 +224,7 @@ def count_critic(
     kept: int,
     likeliest: int = 0,
     counted_first: Sequence[int] = (),
+    edges: int = 0,
     device: torch.device | str = "cpu",
 ) -> Term:
     """Build the count critic of a corpus as a generator term.
@@ -229,10 +244,12 @@ def count_critic(
         kept: the commonest ids counted apart; the rest share one class. [symbols]
         likeliest: score only so many likeliest classes of each position, R less its mean under them; 0 scores all.
         counted_first: the orders whose draws are counted before they are scored.
+        edges: edge symbols on each side of a row. [symbols]
         device: where the tables live.
     """
     classes = min(symbols, kept + 1)
-    counted = tables((block.clamp(max=classes - 1).int() for block in rows), orders=orders, classes=classes)
+    blocks = (block.clamp(max=classes - 1).int() for block in rows)
+    counted = tables(blocks, orders=orders, classes=classes, edges=edges)
     known = {str(table.windows.order): Table(table.windows, table.real.to(device)) for table in counted}
     first = frozenset(map(str, counted_first))
     critic = CountCritic(known, classes, clip, forgetting, likeliest, first)
