@@ -150,15 +150,6 @@ class WindowLikelihood(Section):
     """Generated windows a step. [windows]"""
 
 
-class EntropyFloor(Section):
-    """Keeps a generator that is paid by counts from settling on one symbol a position while it still learns."""
-
-    weight: float = Field(0.0, ge=0)
-    """Weight in the generator's loss; 0 leaves the term out. [1/bit]"""
-    floor: float = Field(0.4, ge=0)
-    """Mean entropy of a position below which the term pushes. [bits]"""
-
-
 class Training(Section):
     """The loop."""
 
@@ -201,6 +192,5 @@ class Config(Section):
     game: Game = Game()
     count_critic: CountCritic = CountCritic()
     window_likelihood: WindowLikelihood = WindowLikelihood()
-    entropy_floor: EntropyFloor = EntropyFloor()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()

@@ -6,11 +6,9 @@ from collections.abc import Callable
 
 from textgan.contract import Term
 from textgan.game.counts import count_critic
-from textgan.game.entropy import entropy_floor
 from textgan.game.likelihood import window_likelihood
 
 TERMS: dict[str, Callable[..., Term]] = {
     "count_critic": count_critic,
     "window_likelihood": window_likelihood,
-    "entropy_floor": entropy_floor,
 }
