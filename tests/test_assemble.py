@@ -71,7 +71,7 @@ def test_the_papers_presets_have_the_papers_nets(name: str) -> None:
         ("critic.kernel", 2, r"^critic\.kernel: 2 is even"),
         ("count_critic.orders", (), r"count_critic\.orders: is empty"),
         ("count_critic.orders", (3, 17), r"^count_critic\.orders: \[3, 17\] .*1 to text\.length \(16\)"),
-        ("generator.temperature", 0.5, r"^generator\.temperature: must be 1 with the count critic"),
+        ("generator.temperature", 0.5, r"^generator\.temperature: must be 1 with count_critic"),
     ],
 )
 def test_a_wrong_name_or_number_is_one_line_with_the_key(key: str, value: Any, message: str, tiny_text: Path) -> None:

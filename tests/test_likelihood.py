@@ -44,7 +44,7 @@ def test_term_is_the_likelihood_of_the_steps_real_rows(rng: torch.Generator) -> 
     rows = torch.tensor([[0, 1, 2, 1]] * 5, dtype=torch.uint8)
     logits = torch.zeros(8, 4, 3).requires_grad_(True)
     batch = TermBatch(Output(logits, logits.softmax(-1), logits.argmax(-1)), rows, None)
-    loss, state = term.function(batch, term.initial, rng=rng)
+    loss, state = term.function(batch, term.initial(), rng=rng)
     assert loss.item() == pytest.approx(math.log(3), abs=1e-5)
     assert state == {}
     (gradient,) = torch.autograd.grad(loss, logits)

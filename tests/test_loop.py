@@ -258,7 +258,7 @@ def poisoned(at: int, value: float) -> Game:
         calls = state["calls"] + 1
         return batch.output.logits.mean() * (value if calls == at else 1.0), {"calls": calls}
 
-    terms = {"poison": (1.0, Term(term, {"calls": torch.zeros(())}))}
+    terms = {"poison": (1.0, Term(term, lambda: {"calls": torch.zeros(())}))}
     return Game(OBJECTIVES["wasserstein"], 1.0, {}, CONSTRAINTS["none"], terms)
 
 
@@ -303,7 +303,7 @@ def test_a_gradient_that_is_not_finite_stops_too() -> None:
         loss: Tensor = Cliff.apply(batch.output.logits.mean())  # type: ignore[no-untyped-call]
         return loss, state
 
-    game = Game(OBJECTIVES["wasserstein"], 1.0, {}, CONSTRAINTS["none"], {"cliff": (1.0, Term(term, {}))})
+    game = Game(OBJECTIVES["wasserstein"], 1.0, {}, CONSTRAINTS["none"], {"cliff": (1.0, Term(term))})
     with pytest.raises(DivergedError, match="the generator's gradient_norm is nan"):
         play_step(point_state(game, []), dataclasses.replace(PLAN, latent=1), POINTS, game, RELAXATIONS["softmax"])
 

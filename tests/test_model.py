@@ -16,7 +16,11 @@ from textgan.model import BLOCK, Model, build_generator, card, load, newest_run
 from textgan.spaces import Text
 
 SPACE = Text(tuple("etaoinsr"), 9)
-FACTS: dict[str, Any] = {"step": 1234, "corpus": {"name": "tiny", "fingerprint": "ab"}, "evaluation": None}
+FACTS: dict[str, Any] = {
+    "step": 1234,
+    "corpus": {"name": "tiny", "fingerprint": "ab", "train": 90, "facts": {"title": "tiny.txt"}},
+    "evaluation": None,
+}
 
 
 def config(**text: Any) -> Config:
@@ -182,13 +186,13 @@ def test_the_newest_run_is_the_one_whose_model_was_saved_last(tmp_path: Path) ->
 
 
 def test_the_card_says_how_it_was_made_and_what_was_measured() -> None:
-    assert "Not measured yet." in card(MODEL)
+    assert "Not at this step" in card(MODEL)
     jsd = {"4": {"value": 0.38123, "floor": 0.05, "excess": 0.33}, "6": {"value": None, "floor": None, "excess": None}}
     text = card(new_model(facts=FACTS | {"evaluation": {"samples": 2000, "reference": 311, "jsd": jsd}}))
     assert "| 4 | 0.3812 | 0.0500 |" in text
     assert "| 6 |" not in text
     empty = {"4": {"value": None, "floor": 0.05, "excess": None}}  # a generator of empty lines
-    assert "Not measured yet." in card(new_model(facts=FACTS | {"evaluation": {"jsd": empty}}))
+    assert "Not at this step" in card(new_model(facts=FACTS | {"evaluation": {"jsd": empty}}))
     assert "2,000 generated samples against 311 held-out rows" in text
     assert "1,234 generator steps with the preset `quick`, decoded by sample" in text
     assert dump_json(text)

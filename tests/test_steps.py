@@ -95,7 +95,7 @@ def counting_term(seen: list[TermBatch]) -> Term:
         seen.append(batch)
         return batch.output.logits.square().mean(), {"calls": state["calls"] + 1}
 
-    return Term(term, {"calls": torch.zeros(())})
+    return Term(term, lambda: {"calls": torch.zeros(())})
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

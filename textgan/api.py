@@ -8,13 +8,14 @@ from typing import Any
 
 from textgan import runs
 from textgan.config import Config
+from textgan.corpora import cards
 from textgan.errors import UsageError
 from textgan.settings import resolve
 from textgan.training.loop import Watch
 
 
 def train(
-    config: Config | str | Path = "quick",
+    config: Config | str | Path | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
     run: str | Path | None = None,
@@ -24,7 +25,7 @@ def train(
     """Train a run; its `folder` is what `textgan.load` takes.
 
     Args:
-        config: a configuration, the name of a preset, or the path of a TOML file.
+        config: a configuration, the name of a preset, or the path of a TOML file; None is what suits the corpus.
         settings: values by dotted key over a preset or file, such as {"corpus.name": "names.txt", "text.length": 16}.
         run: the run's folder; None names a new one under runs/.
         resume: go on from the last checkpoint.
@@ -34,7 +35,9 @@ def train(
         TextganError: its subclasses say what is wrong in one line.
     """
     if not isinstance(config, Config):
-        config = resolve(str(config), flags=settings or {}).config
+        flags = settings or {}
+        preset = str(config or cards.preset_for(flags.get("corpus.name", Config().corpus.name)))
+        config = resolve(preset, flags=flags).config
     elif settings:
         raise UsageError("settings go over a preset or a file; a Config already holds them all")
     return runs.train(config, None if run is None else Path(run), resume=resume, watch=watch)

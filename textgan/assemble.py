@@ -16,6 +16,7 @@ from textgan.config import Config
 from textgan.contract import Objective, Penalty, Term
 from textgan.corpora import cards
 from textgan.corpora.prepare import Corpus, prepare
+from textgan.corpora.text.sources import existing
 from textgan.errors import TextganError, UsageError, near_miss
 from textgan.game.conditions import bind_critic
 from textgan.game.constraints import CONSTRAINTS
@@ -24,17 +25,16 @@ from textgan.game.penalties import PENALTIES, interpolates, slopes
 from textgan.game.relaxations import RELAXATIONS
 from textgan.game.steps import Game
 from textgan.game.terms import TERMS
+from textgan.metrics.lines import Lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.model import Model, build_generator
 from textgan.nets import CRITICS, GENERATORS
 from textgan.spaces import Text
 from textgan.training import sampler
 from textgan.training.loop import Plan, Source
-from textgan.training.runlog import RunLog
 from textgan.training.state import Player, TrainingState
 
 BLOCK = 65_536  # rows read from disk at a time
-LINES = 500_000  # most rows of one side that are decoded for measuring
 OVERFIT = 256  # rows of each side for the critic's value
 
 
@@ -79,20 +79,19 @@ def check(config: Config) -> None:
     ):
         if weight and not all(1 <= n <= config.text.length for n in orders):
             raise UsageError(f"{key}: {list(orders)} must lie within 1 to text.length ({config.text.length})")
-    if counts.weight and config.generator.temperature != 1:
-        raise UsageError("generator.temperature: must be 1 with the count critic, which counts draws at temperature 1")
-    if config.critic.net == "none" and not any(getattr(config, name).weight for name in TERMS):
-        raise UsageError("critic.net is none and every term has weight 0: nothing would teach the generator")
+    terms = [name for name in TERMS if getattr(config, name).weight]
+    if terms and config.generator.temperature != 1:
+        raise UsageError(f"generator.temperature: must be 1 with {terms[0]}, which knows the softmax at temperature 1")
+    if (config.critic.net == "none" or config.game.weight == 0) and not terms:
+        raise UsageError("no critic (critic.net, game.weight) and no term: nothing would teach the generator")
 
 
 def settled(config: Config) -> Config:
     """Make the paths of a corpus absolute, so that a run is measured and resumed from any folder."""
     c = config.corpus
-    name = (
-        str(Path(c.name).expanduser().absolute()) if c.name not in cards.names() and Path(c.name).exists() else c.name
-    )
-    data = str(Path(c.data).expanduser().absolute()) if c.data else ""
-    return config.model_copy(update={"corpus": c.model_copy(update={"name": name, "data": data})})
+    paths = {"name": None if c.name in cards.names() else existing(c.name), "data": existing(c.data)}
+    found = {key: str(path) for key, path in paths.items() if path is not None}
+    return config.model_copy(update={"corpus": c.model_copy(update=found)})
 
 
 def open_corpus(config: Config, tell: Callable[[str], None] = lambda line: None) -> Corpus:
@@ -190,14 +189,12 @@ def plan_of(config: Config, device: torch.device) -> Plan:
     )  # fmt: skip
 
 
-def lines_of(space: Text, ids: npt.NDArray[Any]) -> list[str]:
-    """Decode rows, at most 500,000 of them, chosen by a fixed seed where there are more."""
-    if len(ids) > LINES:
-        ids = ids[np.sort(np.random.default_rng(0).choice(len(ids), LINES, replace=False))]
-    return space.decode(np.asarray(ids))
+def lines_of(space: Text, ids: npt.NDArray[Any]) -> Lines:
+    """Rows as lines, decoded when they are asked for."""
+    return Lines(len(ids), lambda places: space.decode(np.asarray(ids[places])))
 
 
-def reference(model: Model) -> tuple[list[str], list[str]]:
+def reference(model: Model) -> tuple[Lines, Lines]:
     """Return the held-out and the training lines of a model's corpus, cut as its run was cut.
 
     Raises:
@@ -214,7 +211,7 @@ def reference(model: Model) -> tuple[list[str], list[str]]:
 
 def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     """Build everything, train nothing, and say what it is."""
-    parts = build(config, tell)
+    parts = build(settled(config), tell)
 
     def count(player: Player | None) -> int:
         return 0 if player is None else sum(p.numel() for p in player.parameters)
@@ -250,8 +247,15 @@ def summary(corpus: Corpus) -> str:
     )
 
 
-def measure(parts: Parts, log: RunLog) -> Callable[[TrainingState], tuple[dict[str, Any], list[str]]]:
-    """Return the evaluation of a state: text metrics of the averaged generator, and the critic's check."""
+def measure(
+    parts: Parts, keep: Callable[[int, list[str]], None]
+) -> Callable[[TrainingState], tuple[dict[str, Any], list[str]]]:
+    """Return the evaluation of a state: text metrics of the averaged generator, and the critic's check.
+
+    Args:
+        parts: holds that state.
+        keep: is given the step and the samples.
+    """
     space, corpus, config = parts.corpus.space, parts.corpus, parts.config
     count = config.evaluation.samples
     text = training_evaluation(
@@ -261,7 +265,7 @@ def measure(parts: Parts, log: RunLog) -> Callable[[TrainingState], tuple[dict[s
 
     def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
         samples = model_of(parts, None).generate(count, seed=config.training.seed)
-        log.samples(state.step, samples)
+        keep(state.step, samples)
         return text(samples) | critic_check(parts), samples
 
     return evaluate

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -60,13 +61,13 @@ class Generator(Section):
 
     net: str = "upsampling"
     """Architecture: upsampling or paper."""
-    width: int = Field(48, ge=1)
+    width: int = Field(48, ge=1, le=16_384)
     """Channels at full length. [channels]"""
-    blocks: int = Field(5, ge=1)
+    blocks: int = Field(5, ge=1, le=1000)
     """Residual blocks (paper net only). [blocks]"""
-    kernel: int = Field(3, ge=1)
+    kernel: int = Field(3, ge=1, le=1025)
     """Convolution kernel, odd. [positions]"""
-    latent: int = Field(128, ge=1)
+    latent: int = Field(128, ge=1, le=65_536)
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
     """What the critic sees of a generated sample: softmax, straight_through."""
@@ -85,11 +86,11 @@ class Critic(Section):
 
     net: str = "downsampling"
     """Architecture: downsampling, paper, or none for a game without a neural critic."""
-    width: int = Field(32, ge=1)
+    width: int = Field(32, ge=1, le=16_384)
     """Channels at full length. [channels]"""
-    blocks: int = Field(5, ge=1)
+    blocks: int = Field(5, ge=1, le=1000)
     """Residual blocks (paper net only). [blocks]"""
-    kernel: int = Field(3, ge=1)
+    kernel: int = Field(3, ge=1, le=1025)
     """Convolution kernel, odd. [positions]"""
     learning_rate: float = Field(1e-3, gt=0)
     """Adam's step size. [1/step]"""
@@ -110,7 +111,7 @@ class Game(Section):
     """Adversarial objective: wasserstein, relativistic."""
     weight: float = Field(1.0, ge=0)
     """Weight of the adversarial loss in the generator's sum of terms. [ratio]"""
-    penalties: dict[str, float] = Field(default={"gradient_penalty": 10.0})
+    penalties: dict[str, Weight] = Field(default={"gradient_penalty": 10.0})
     """Weights of the penalties on the critic, by name: gradient_penalty, r1, r2. [ratio]"""
     constraint: str = "none"
     """Constraint on the critic: none, weight_clipping."""
@@ -129,8 +130,10 @@ class CountCritic(Section):
     """What a step leaves of the counts of generated n-grams. [ratio]"""
     kept: int = Field(80, ge=1)
     """Commonest symbols counted apart; the rest share one class. [symbols]"""
-    counted_first: tuple[int, ...] = (3, 4)
-    """Orders whose draws are counted before they are scored, which keeps the softmax broad; the others after."""
+    counted_first: int = Field(4, ge=0)
+    """Windows up to this long are counted before they are scored, which keeps the softmax broad. [symbols]"""
+    bits: int = Field(24, ge=8, le=30)
+    """A table has at most 2**bits entries, shared by hash; millions of lines want more. [bits]"""
     edges: int = Field(0, ge=0)
     """Edge symbols on each side of a row, so that windows know where it begins and ends. [symbols]"""
     likeliest: int = Field(0, ge=0)

@@ -110,7 +110,7 @@ class Term:
     """A generator term: its function, the state it starts from, and how that state goes to disk and back."""
 
     function: TermFunction
-    initial: State
-    """Owned by the training that starts from it: large tables are updated in place."""
+    initial: Callable[[], State] = dict
+    """Makes the state before the first step; large tables in it are then updated in place."""
     pack: Callable[[State], State] = lambda state: state
     unpack: Callable[[State], State] = lambda state: state

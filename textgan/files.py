@@ -83,16 +83,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def verify_folder(folder: Path, *, digests: bool = True) -> None:
+def verify_folder(folder: Path, *names: str, digests: bool = True) -> None:
     """Check a folder against its manifest: the sizes of its files and, unless told not to read them, their digests.
+
+    Args:
+        folder: what `write_folder` made.
+        names: the files to check, all of which must be in the manifest; without any, all that it lists.
+        digests: read the files.
 
     Raises:
         CorruptError: a file is missing, of another size, or of another digest; the line names it.
     """
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        for name, expected in files.items():
-            path = folder / Path(name).name
+        for name in names or files:
+            path, expected = folder / Path(name).name, files[name]
             if not path.is_file():
                 raise CorruptError(f"{path} is missing; restore it, or remove {folder} to go without it")
             if path.stat().st_size != expected["bytes"] or (digests and sha256(path) != expected["sha256"]):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
@@ -53,7 +52,7 @@ class Model:
         Args:
             n: number of lines, 0 or more.
             seed: of the noise and of the draws.
-            temperature: divides the logits, and then symbols are drawn; None decodes as stored with the model.
+            temperature: divides the logits, and then symbols are drawn; None decodes as the model was trained.
         """
         return [line for block in self.stream(n, seed=seed, temperature=temperature) for line in block]
 
@@ -64,8 +63,9 @@ class Model:
         if temperature is not None and not 0 < temperature < float("inf"):
             raise TextganError(f"the temperature must be a positive number, not {temperature}")
         decode = self.config.text.decode if temperature is None else "sample"
+        drawn_at = self.config.generator.temperature if temperature is None else temperature
         for block in range(-(-n // BLOCK)):
-            ids = self._ids(sampler.generator(seed, "generate", block), decode, temperature or 1.0)
+            ids = self._ids(sampler.generator(seed, "generate", block), decode, drawn_at)
             yield self.space.decode(ids.numpy()[: n - block * BLOCK])
 
     @torch.inference_mode()
@@ -109,14 +109,17 @@ def load(path: str | Path) -> Model:
         CorruptError: a file is not what the manifest says.
     """
     folder = _model_folder(Path(path))
-    verify_folder(folder)
+    verify_folder(folder, CONFIG, WEIGHTS, ALPHABET)
     try:
-        value = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        value = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
         config = Config.model_validate(value.pop("config"))
         space = Text.from_json(json.loads((folder / ALPHABET).read_text(encoding="utf-8")))
-        net = build_generator(config, space)
-        net.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, ValidationError) as error:
+        if space.length != config.text.length:
+            raise ValueError("the alphabet is of another length")
+        with torch.device("meta"):  # takes no memory, whatever sizes an untrusted config asks for
+            net = build_generator(config, space)
+        net.load_state_dict(load_file(folder / WEIGHTS), assign=True)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise CorruptError(f"{folder} is no model that textgan {__version__} can load ({reason})") from error
     facts = {key: value[key] for key in value if key not in ("schema", "textgan")}
@@ -147,41 +150,38 @@ def newest_run(runs: Path = Path("runs")) -> Path:
 def card(model: Model) -> str:
     """Write the model card: what it is, how it was made, and the numbers measured."""
     config, facts = model.config, model.facts
-    evaluation = facts.get("evaluation") or {}
+    corpus = facts["corpus"]
+    return f"""---
+library_name: textgan
+tags: [gan, text-generation, wgan-gp]
+---
+# A textgan model of {corpus["name"]}
+
+A one-pass generator of sequences of {model.space.length} symbols over an alphabet of {len(model.space.symbols)},
+trained for {facts["step"]:,} generator steps with the preset `{config.preset}`, decoded by {config.text.decode}.
+
+```python
+import textgan
+
+print("\\n".join(textgan.load("PATH").generate(10, seed=0)))
+```
+
+Trained on {corpus["train"]:,} rows of: {corpus["facts"]["title"]}. The text itself is not part of this folder.
+
+## Measured
+
+{_measured(facts.get("evaluation"))}
+"""
+
+
+def _measured(evaluation: dict[str, Any] | None) -> str:
+    """Write the n-gram table of an evaluation."""
+    if evaluation is None:
+        return "Not at this step: the run was stopped between two evaluations."
+    counts = f"{evaluation['samples']:,} generated samples against {evaluation['reference']:,} held-out rows."
     rows = [
-        f"| {n} | {e['value']:.4f} | {e['floor']:.4f} |"
-        for n, e in evaluation.get("jsd", {}).items()
-        if e["value"] is not None and e["floor"] is not None
+        f"| {n} | {entry['value']:.4f} | {entry['floor']:.4f} |"
+        for n, entry in evaluation["jsd"].items()
+        if entry["value"] is not None and entry["floor"] is not None
     ]
-    table = (
-        ["| n | JSD (bits) | real text at the same count |", "|---|---|---|", *rows] if rows else ["Not measured yet."]
-    )
-    return "\n".join(
-        [
-            "---",
-            "library_name: textgan",
-            "tags: [gan, text-generation, wgan-gp]",
-            "---",
-            f"# A textgan model of {facts['corpus']['name']}",
-            "",
-            f"A one-pass generator of sequences of {model.space.length} symbols over an alphabet of "
-            f"{len(model.space.symbols)}, trained for {facts['step']:,} generator steps with the preset "
-            f"`{config.preset}`, decoded by {config.text.decode}.",
-            "",
-            "```python",
-            "import textgan",
-            "",
-            'print("\\n".join(textgan.load("PATH").generate(10, seed=0)))',
-            "```",
-            "",
-            "## Measured",
-            "",
-            f"{evaluation.get('samples', 0):,} generated samples against "
-            f"{evaluation.get('reference', 0):,} held-out rows.",
-            "",
-            *table,
-            "",
-            "The corpus and its terms are named in config.json; the text itself is not part of this folder.",
-            "",
-        ]
-    )
+    return "\n".join([counts, "", "| n | JSD (bits) | real text at the same count |", "|---|---|---|", *rows])

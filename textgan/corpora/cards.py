@@ -31,6 +31,11 @@ class Card:
     sha256: str | None = None
     """Checksum of that archive, hex."""
 
+    @property
+    def credit(self) -> str:
+        """What a model trained on it says of it."""
+        return f"{self.title} ({self.licence})"
+
 
 def names() -> list[str]:
     """Return the registered corpora, sorted."""

@@ -117,19 +117,10 @@ def resolve_source(name: str, *, data: str, cache: Path, tell: Tell) -> Source:
     if name in cards.names():
         card = cards.card(name)
         return LAYOUTS[card.layout](card, data=data, cache=cache, tell=tell)
-    path = _existing(name)
+    path = sources.existing(name)
     if path is None:
         raise UsageError(f"unknown corpus {name!r}, and no such file or folder{near_miss(name, cards.names())}")
     return Source(path.stem, path.name, sources.text_files(path))
-
-
-def _existing(name: str) -> Path | None:
-    """Return the path of that name, if there is one; a name too long or of no user's home is none."""
-    try:
-        path = Path(name).expanduser().absolute()
-        return path if name and path.exists() else None
-    except (OSError, RuntimeError):
-        return None
 
 
 @dataclass

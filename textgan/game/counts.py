@@ -162,7 +162,8 @@ def tables(
     real = [torch.zeros(windows.size, dtype=torch.float64) for windows in kinds]
     for block in rows:
         for windows, counts in zip(kinds, real, strict=True):
-            counts += torch.bincount(windows.slots(windows.codes(block)).flatten(), minlength=windows.size)
+            slots = windows.slots(windows.codes(block)).flatten().long()
+            counts.index_add_(0, slots, torch.ones((), dtype=counts.dtype).expand(len(slots)))
     return [Table(windows, (counts / counts.sum()).float()) for windows, counts in zip(kinds, real, strict=True)]
 
 
@@ -175,7 +176,7 @@ class CountCritic:
     clip: float
     forgetting: float
     likeliest: int
-    counted_first: frozenset[str]
+    counted_first: int
 
     def __call__(self, batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
         """Return the loss of a batch and the counts after it."""
@@ -193,11 +194,11 @@ class CountCritic:
         """Return each order's summed rewards of the chosen symbols, and the counts after the draws."""
         scored, after = [], {}
         for name, table in self.tables.items():
-            before = _of(name, state)
-            if name in self.counted_first:
+            before, first = _of(name, state), table.windows.order <= self.counted_first
+            if first:
                 before = after[name] = table.count(drawn, before, self.forgetting)
             scored.append(table.rewards(drawn, chosen, before, self.clip))
-            if name not in self.counted_first:  # the counts are updated in place: only once they are read
+            if not first:  # the counts are updated in place: only once they are read
                 after[name] = table.count(drawn, before, self.forgetting)
         return scored, _joined(after)
 
@@ -223,8 +224,9 @@ def count_critic(
     forgetting: float,
     kept: int,
     likeliest: int = 0,
-    counted_first: Sequence[int] = (),
+    counted_first: int = 0,
     edges: int = 0,
+    bits: int = TABLE_BITS,
     device: torch.device | str = "cpu",
 ) -> Term:
     """Build the count critic of a corpus as a generator term.
@@ -243,17 +245,17 @@ def count_critic(
         forgetting: what a step leaves of Q. [ratio]
         kept: the commonest ids counted apart; the rest share one class. [symbols]
         likeliest: score only so many likeliest classes of each position, R less its mean under them; 0 scores all.
-        counted_first: the orders whose draws are counted before they are scored.
+        counted_first: orders up to this are counted before they are scored, longer ones after. [symbols]
         edges: edge symbols on each side of a row. [symbols]
+        bits: a table has at most 2**bits entries.
         device: where the tables live.
     """
     classes = min(symbols, kept + 1)
     blocks = (block.clamp(max=classes - 1).int() for block in rows)
-    counted = tables(blocks, orders=orders, classes=classes, edges=edges)
+    counted = tables(blocks, orders=orders, classes=classes, edges=edges, bits=bits)
     known = {str(table.windows.order): Table(table.windows, table.real.to(device)) for table in counted}
-    first = frozenset(map(str, counted_first))
-    critic = CountCritic(known, classes, clip, forgetting, likeliest, first)
-    return Term(critic, critic.empty(), critic.pack, critic.unpack)
+    critic = CountCritic(known, classes, clip, forgetting, likeliest, counted_first)
+    return Term(critic, critic.empty, critic.pack, critic.unpack)
 
 
 def merge_rare(probabilities: Tensor, classes: int) -> Tensor:

@@ -54,4 +54,4 @@ def window_likelihood(
         chosen = _windows(batch.real.long(), real, order, rng)
         return window_nll(chosen, _windows(batch.output.logits.log_softmax(-1), fake, order, rng)), state
 
-    return Term(term, {})
+    return Term(term)

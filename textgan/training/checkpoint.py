@@ -59,7 +59,7 @@ def load(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
         CorruptError: it does not hold what its manifest says.
     """
     path = path_of(folder, step)
-    verify_folder(path)
+    verify_folder(path, TENSORS, STATE)
     try:
         return load_file(path / TENSORS), _state(path)
     except (SafetensorError, OSError) as error:

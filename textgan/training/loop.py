@@ -243,7 +243,7 @@ def _update(player: Player, step: Step, factor: float, who: str, done: int) -> d
         if not math.isfinite(value):
             raise DivergedError(
                 f"step {done + 1}: the {who}'s {name} is {value}; nothing was updated with it; "
-                "go on from the last checkpoint with a lower learning rate or a heavier penalty"
+                "start anew from its settings ('textgan train -c RUN') with a lower learning rate or a heavier penalty"
             )
     player.apply(step.gradients, factor)
     return numbers

@@ -52,6 +52,8 @@ class Player:
         for name, value in within("optimizer", tensors).items():
             index, _, key = name.partition(".")
             moments.setdefault(int(index), {})[key] = value
+        if moments and moments.keys() != set(range(len(self.parameters))):
+            raise KeyError("optimizer moments are missing")
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
 
 
@@ -61,7 +63,7 @@ class TrainingState:
     def __init__(self, generator: Player, critic: Player | None, averaging: float, terms: Mapping[str, Term]) -> None:
         self.generator, self.critic, self.averaging, self.terms = generator, critic, averaging, terms
         self.average = copy.deepcopy(generator.net).requires_grad_(False)
-        self.states = {name: term.initial for name, term in terms.items()}
+        self.states = {name: term.initial() for name, term in terms.items()}
         self.step = 0
 
     def update_average(self) -> None:
@@ -90,8 +92,7 @@ class TrainingState:
         if self.critic is not None:
             self.critic.load(within("critic", tensors))
         for name, term in self.terms.items():
-            loaded = term.unpack(within(f"terms.{name}", tensors))
-            self.states[name] = {key: value.to(term.initial[key].device) for key, value in loaded.items()}
+            self.states[name] = term.unpack(within(f"terms.{name}", tensors))
         self.step = step
 
 

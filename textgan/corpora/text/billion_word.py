@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from textgan.corpora.cards import Card
-from textgan.corpora.text.sources import Source
+from textgan.corpora.text.sources import Source, existing
 from textgan.errors import TextganError
 
 FOLDERS = ("training-monolingual.tokenized.shuffled", "heldout-monolingual.tokenized.shuffled")
@@ -28,22 +28,22 @@ def source(card: Card, *, data: str, cache: Path, tell: Callable[[str], None]) -
     training = tuple(path for name, path in shards.items() if TRAINING.fullmatch(name))
     heldout = tuple(path for name, path in shards.items() if HELDOUT.fullmatch(name))
     if training and heldout:
-        return Source(card.name, card.title, training, heldout, split="official")
+        return Source(card.name, card.credit, training, heldout, split="official")
     if len(heldout) < 2:
         found = f"{len(training)} training and {len(heldout)} held-out shards"
         raise TextganError(f"{card.name}: {data} holds {found}, too few to train and to measure; {card.how_to_get}")
     number = heldout[0].name.removeprefix("news.en.heldout-")[:5]
     split = f"shard {number} of the held-out shards"
     tell(f"{card.name}: no training shards in {data}; measuring on {split}, training on the other {len(heldout) - 1}")
-    return Source(card.name, card.title, heldout[1:], heldout[:1], split)
+    return Source(card.name, card.credit, heldout[1:], heldout[:1], split)
 
 
 def _shards(card: Card, data: str) -> dict[str, Path]:
     """Return every file down to two levels below, by name; one of two copies of a shard is enough."""
     if not data:
         raise TextganError(f"{card.name} does not come with textgan: {card.how_to_get}")
-    root = Path(data).expanduser().absolute()
-    if not root.is_dir():
+    root = existing(data)
+    if root is None or not root.is_dir():
         raise TextganError(f"{card.name}: {data} is not a folder; {card.how_to_get}")
     if root.name in FOLDERS:
         root = root.parent

@@ -41,7 +41,7 @@ def source(card: Card, *, data: str, cache: Path, tell: Callable[[str], None]) -
         tell(f"{card.name}: reading the documentation of Python {platform.python_version()}, once")
         with matrix.writing(cache):
             write_text(file, "".join(f"{line}\n" for line in sentences()))
-    return Source(card.name, f"{card.title}, {platform.python_version()}", (file,), deduplicate=True)
+    return Source(card.name, f"{card.credit}, {platform.python_version()}", (file,), deduplicate=True)
 
 
 def _interpreter() -> str:

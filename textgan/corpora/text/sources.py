@@ -43,6 +43,15 @@ class Tally:
     first_undecodable: Path | None = None
 
 
+def existing(name: str) -> Path | None:
+    """Return the absolute path of that name, if there is one; a name too long or of no user's home is none."""
+    try:
+        path = Path(name).expanduser().absolute()
+        return path if name and path.exists() else None
+    except (OSError, RuntimeError):
+        return None
+
+
 def text_files(path: Path) -> tuple[Path, ...]:
     """Return the file itself, or a folder's .txt files (all its visible files where none is .txt), sorted.
 
