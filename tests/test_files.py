@@ -228,3 +228,17 @@ def test_a_full_disk_is_one_line_and_a_closed_pipe_is_no_disk() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(BrokenPipeError), writing("runs/x", "free some"):
         raise BrokenPipeError
+
+
+def test_a_manifest_cannot_leave_out_what_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+
+    def fill(target: Path) -> None:
+        (target / "weights").write_bytes(b"12")
+
+    write_folder(folder, fill)
+    verify_folder(folder, "weights")
+    (folder / MANIFEST).write_text('{"schema": 1, "files": {}}', encoding="utf-8")
+    verify_folder(folder)
+    with pytest.raises(CorruptError, match="missing or damaged"):
+        verify_folder(folder, "weights")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,32 @@ def test_the_card_says_how_it_was_made_and_what_was_measured() -> None:
     assert "| 4 | 0.3812 | 0.0500 |" in text
     assert "| 6 |" not in text
     empty = {"4": {"value": None, "floor": 0.05, "excess": None}}  # a generator of empty lines
-    assert "Not at this step" in card(new_model(facts=FACTS | {"evaluation": {"jsd": empty}}))
+    unmeasured = FACTS | {"evaluation": {"samples": 2000, "reference": 311, "jsd": empty}}
+    assert "| 4 |" not in card(new_model(facts=unmeasured))
     assert "2,000 generated samples against 311 held-out rows" in text
     assert "1,234 generator steps with the preset `quick`, decoded by sample" in text
-    assert dump_json(text)
+
+
+def test_a_config_that_asks_for_too_much_is_refused_before_anything_is_allocated(tmp_path: Path) -> None:
+    MODEL.save(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    for width in (16_384, 10**9):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        value["config"]["generator"]["width"] = width
+        forged = tmp_path / f"forged{width}"
+
+        def fill(target: Path, text: str = dump_json(value)) -> None:
+            for other in (tmp_path / "model").iterdir():
+                (target / other.name).write_bytes(other.read_bytes())
+            (target / "config.json").write_text(text, encoding="utf-8")
+            (target / MANIFEST).unlink()
+
+        write_folder(forged, fill)
+        with pytest.raises(CorruptError, match="is no model that textgan"):
+            load(forged)
+
+
+def test_a_model_is_sampled_at_the_temperature_it_was_trained_at() -> None:
+    trained = MODEL.config.generator.model_copy(update={"temperature": 0.2})
+    cold = replace(MODEL, config=MODEL.config.model_copy(update={"generator": trained}))
+    assert cold.generate(50) == MODEL.generate(50, temperature=0.2) != MODEL.generate(50)
