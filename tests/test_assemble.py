@@ -145,7 +145,9 @@ def test_devices() -> None:
 def test_paths_are_made_absolute_and_names_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "python_docs").write_text("a registered name comes first")
     (tmp_path / "my.txt").write_text("x")
+    (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
 
     def names(name: str, data: str = "") -> tuple[str, str]:
         config = settled(resolve("smoke", flags={"corpus.name": name, "corpus.data": data}).config)
@@ -153,7 +155,20 @@ def test_paths_are_made_absolute_and_names_are_kept(tmp_path: Path, monkeypatch:
 
     assert names("my.txt") == (str(tmp_path / "my.txt"), "")
     assert names("python_docs", "there") == ("python_docs", str(tmp_path / "there"))
+    assert names("~/my.txt", "~/there") == (str(tmp_path / "my.txt"), str(tmp_path / "there"))
     assert names("absent.txt") == ("absent.txt", "")
+    assert names("~nobody-at-all/x", "~nobody-at-all/x") == ("~nobody-at-all/x", "~nobody-at-all/x")
+
+
+def test_a_corpus_without_a_name_is_not_the_current_folder(
+    tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my.txt").write_text(tiny_text.read_text())
+    monkeypatch.chdir(tmp_path)
+    config = resolve("smoke", flags={"corpus.name": ""}).config
+    assert settled(config).corpus.name == ""
+    with pytest.raises(UsageError, match="unknown corpus ''"):
+        dry_run(config)
 
 
 def test_text_that_changed_is_not_measured_against(tmp_path: Path, tiny_text: Path, own_cache: None) -> None:
@@ -172,15 +187,15 @@ def test_text_that_changed_is_not_measured_against(tmp_path: Path, tiny_text: Pa
         reference(model)
 
 
-def test_few_of_many_rows_are_decoded_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assemble, "LINES", 5)
-    space = Text(tuple("abcdefghij"), 2)
-    ids = np.array([[k % 10 + 1, k // 10 + 1] for k in range(100)])
+def test_rows_are_decoded_when_they_are_asked_for() -> None:
+    space = Text(tuple("abc"), 2)
+    ids = space.encode(["ab", "c", "", "ca"])
     lines = assemble.lines_of(space, ids)
-    assert len(lines) == 5
-    assert lines == assemble.lines_of(space, ids)
-    numbers = [ord(line[0]) - 97 + 10 * (ord(line[1]) - 97) for line in lines]
-    assert numbers == sorted(set(numbers))
+    assert list(lines) == lines[:] == ["ab", "c", "", "ca"]
+    ids[1] = ids[0]
+    assert (len(lines), lines[1], lines[-1], lines[2:]) == (4, "ab", "ca", ["", "ca"])
+    with pytest.raises(IndexError):
+        lines[4]
 
 
 def test_the_critics_check_is_its_mean_on_each_side(tiny_text: Path) -> None:

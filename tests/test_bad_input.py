@@ -96,6 +96,11 @@ WITHOUT_RUN = [
         r"cannot write to runs/r: File too large; free .* --resume, .* --run", text(real_text()), largest=50_000,
         leaves=r"cache/(rows|keys)/.*|runs/r/(run\.json|metrics\.jsonl|samples/.*|model/.*)",
     ),
+    case(
+        "more than all memory", f"train --corpus bad.txt {SMOKE} --run r -s training.batch=1000000000000000", 1,
+        r"not enough memory; lower training\.batch, generator\.width or critic\.width", text(real_text()),
+        leaves=r"cache/(rows|keys)/.*|runs/r/(run\.json|metrics\.jsonl)",
+    ),
     case("generate before any run", "generate", 1, "no trained run under runs/; train one with 'textgan train'"),
     case("report before any run", "report", 1, "no trained run under runs/; train one with 'textgan train'"),
     case("resume before any run", "train --resume", 2, "no run under runs/ to resume; leave --resume out"),

@@ -124,6 +124,8 @@ def test_without_a_command_the_help_goes_to_stderr(textgan: Command) -> None:
         (["train", "-c", "quik"], 2, "did you mean 'quick'?"),
         (["train", "-s", "text.lenght=3"], 2, "did you mean 'length'?"),
         (["train", "-c", "smoke", "-s", "critic.net=pape", "--corpus", "text.txt"], 2, "did you mean 'paper'?"),
+        (["train", "--corpus", ""], 2, "unknown corpus ''"),
+        (["generate", "-m", "a\x1b[2J"], 1, r"a\x1b[2J does not exist"),
         (["train", "--corpus", "python_doc"], 2, "did you mean 'python_docs'?"),
         (["train", "--corpus", "text.txt", *SMOKE, "--run", "first"], 2, "already holds a run"),
         (["train", "--resume", "--seed", "1"], 2, "training.seed 0 -> 1"),

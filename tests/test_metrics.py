@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import textgan.metrics.lines as lines_room
 from textgan.errors import TextganError
 from textgan.metrics.floor import floor_rows
 from textgan.metrics.jsd import distances
-from textgan.metrics.lines import View, read_lines
+from textgan.metrics.lines import Lines, View, few, read_lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.metrics.ngrams import NGrams
 from textgan.metrics.table import METRICS, Metric
@@ -101,7 +102,7 @@ def test_words_without_training_text_are_looked_up_in_the_reference() -> None:
 
 def test_pads_count_where_asked_for() -> None:
     cut, padded = View(length=4), View(length=4, count_pads=True)
-    assert cut.padded(cut.cut(["abcdef", "a"])) == ["abcd", "a"]
+    assert list(cut.padded(cut.cut(["abcdef", "a"]))) == ["abcd", "a"]
     assert padded.padded(padded.cut(["abcdef", "a"])) == ["abcd", "a\n\n\n"]
     samples, reference = ["a"], ["a", "aaaa"]
     [without] = METRICS["jsd"](samples, reference, None, rng=rng(), view=View((1,), 4))
@@ -129,6 +130,38 @@ def test_the_monitor_measures_as_the_metrics_do() -> None:
         assert found[name] == {"value": measured[name][0].value, "floor": measured[name][0].floor}
     few = floor_rows(7, reference, training, rng=rng()).rows
     assert evaluate(samples[:7])["jsd"]["3"]["floor"] == distances(few, NGrams(reference), [3])[3]
+
+
+def test_few_of_many_lines_are_chosen_by_a_seed_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [str(i) for i in range(100)]
+    assert few(numbers) is numbers
+    monkeypatch.setattr(lines_room, "MOST", 5)
+    chosen = few(numbers)
+    assert len(chosen) == 5
+    assert chosen == few(Lines(100, lambda places: numbers[places]))
+    assert chosen == sorted(set(chosen), key=int)
+    assert chosen != numbers[:5]
+
+
+def test_lines_are_made_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_room, "BLOCK", 3)
+    asked = []
+
+    def make(places: slice) -> list[str]:
+        asked.append(places)
+        return list("abcdefgh")[places]
+
+    assert "".join(Lines(8, make)) == "abcdefgh"
+    assert asked == [slice(0, 3), slice(3, 6), slice(6, 9)]
+    assert View(length=1).cut(Lines(8, lambda places: ["xyz"] * 8))[5] == "x"
+
+
+def test_words_are_known_from_every_line_where_ngrams_are_counted_in_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_room, "MOST", 2)
+    training, reference = ["one", "two", "three", "four", "five"], ["one", "two", "three"]
+    found = training_evaluation(reference, training)(["one", "two", "three", "four", "five", "six"])
+    assert found["reference"] == 2
+    assert found["words"] == {"value": 5 / 6, "floor": 1.0}
 
 
 def test_the_monitor_learns_no_word_from_where_a_row_was_cut() -> None:

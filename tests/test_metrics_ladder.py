@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from textgan.metrics import ngrams
+from textgan.metrics import ladder as rungs_of
+from textgan.metrics import lines, ngrams
 from textgan.metrics.jsd import distances
 from textgan.metrics.ladder import Ladder, ladder
 from textgan.metrics.lines import View
@@ -60,6 +61,21 @@ def test_the_ladder_cuts_and_pads_as_the_view_does() -> None:
     assert ended[2] == {1: pytest.approx(0, abs=1e-12)}  # every sample is "a" and two pads
     cut = ladder(50, ["aaa", "aaa"], ["aaa"], rng=np.random.default_rng(0), view=view)
     assert cut[1] == {1: pytest.approx(0, abs=1e-12)}  # no line ends, so no pads
+
+
+def test_a_model_with_more_symbols_than_a_byte_holds() -> None:
+    line = "".join(map(chr, range(1000, 1400)))
+    assert Ladder([line]).sample(2, 2, rng=np.random.default_rng(0)) == [line, line]
+
+
+def test_the_ladder_learns_from_few_lines_and_not_all_of_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rungs_of, "LONGEST", 3)
+    monkeypatch.setattr(lines, "MOST", 2)
+    found = ladder(9, ["aaa", "aaa"], ["aaab"] * 3, rng=np.random.default_rng(0), view=View(orders=(1, 3)))
+    assert found[1] == {1: pytest.approx(0, abs=1e-12), 3: pytest.approx(0, abs=1e-12)}
+    training = ["a" if place in lines.few("012") else "b" for place in "012"]
+    found = ladder(99, ["a"], training, rng=np.random.default_rng(0), view=View(orders=(1,)))
+    assert found[1] == {1: pytest.approx(0, abs=1e-12)}
 
 
 def test_a_seed_decides_the_samples() -> None:

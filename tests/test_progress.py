@@ -40,6 +40,20 @@ def test_a_slow_pace_is_told_in_seconds_a_step(clock: dict[str, float]) -> None:
     assert str(pace) == "20.0 s/step, 46.3 days left"
 
 
+def test_the_time_left_ends_with_the_minutes(clock: dict[str, float]) -> None:
+    lines = Lines(minutes=1.0)
+    lines.started(total=1000, first=0)
+    for step, left in ((1, "warming up"), (11, "0:50 left"), (41, "0:20 left"), (71, "0:00 left"), (999, "0:00 left")):
+        lines.pace.update(step)
+        assert str(lines.pace).endswith(left)
+        clock["seconds"] += {1: 10, 11: 30, 41: 25, 71: 0}.get(step, 0)
+    lines.started(total=4, first=0)
+    lines.pace.update(1)
+    clock["seconds"] += 10
+    lines.pace.update(2)
+    assert str(lines.pace) == "10.0 s/step, 0:20 left"
+
+
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [(0, "0:00"), (59.6, "1:00"), (725, "12:05"), (11_220, "3:07:00"), (172_799, "47:59:59"), (449_280, "5.2 days")],
@@ -75,7 +89,7 @@ def test_lines_speak_at_evaluations_and_every_half_minute(
         clock["seconds"] += 20
         lines.step(step, {})
     lines.evaluated(5, METRICS, ["a\x1b", "b", "c", "d"])
-    lines.note("done")
+    lines.note("done \x1b[2J")
     lines.closed()
     out, err = capsys.readouterr()
     assert out == ""
@@ -86,7 +100,7 @@ def test_lines_speak_at_evaluations_and_every_half_minute(
         r"  | a\x1b",
         "  | b",
         "  | c",
-        "done",
+        r"done \x1b[2J",
     ]
 
 
@@ -95,7 +109,7 @@ def test_the_terminal_shows_samples_as_they_are(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     terminal = Terminal()
-    terminal.note("reading [the] text")
+    terminal.note("reading [the] text :smile: \x1b[2J")
     terminal.started(total=20, first=0)
     terminal.step(10, {})
     terminal.evaluated(10, METRICS, ["[bold]x[/bold] :smile:\x1b[2J"])
@@ -103,5 +117,5 @@ def test_the_terminal_shows_samples_as_they_are(
     terminal.closed()
     out, err = capsys.readouterr()
     assert out == ""
-    for told in ("reading [the] text", "step 10/20", TOLD, r"  | [bold]x[/bold] :smile:\x1b[2J"):
+    for told in (r"reading [the] text :smile: \x1b[2J", "step 10/20", TOLD, r"  | [bold]x[/bold] :smile:\x1b[2J"):
         assert told in err

@@ -176,10 +176,12 @@ def test_the_command_in_a_process_of_its_own(files: list[str]) -> None:
         (["--samples", "{samples}", "--reference", "x.txt"], 1, "there is no file x.txt; give the path of a text"),
         (["--samples", "{samples}", "--reference", "pyton_docs"], 2, "did you mean 'python_docs'?"),
         (["--samples", "{samples}"], 2, "--samples needs --reference"),
-        (["--reference", "{samples}"], 2, "--reference and --train go with --samples FILE"),
+        (["--reference", "{samples}"], 2, "--reference, --data and --train go with --samples FILE"),
         (["run", "--samples", "{samples}", "--reference", "{samples}"], 2, "either a run or --samples FILE"),
         (["--samples", "{samples}", "--reference", "{samples}", "--n", "6-1"], 2, "'6-1' is no range of n"),
         (["--samples", "{samples}", "--reference", "{samples}", "--n", "x"], 2, "'x' is no range of n"),
+        (["--samples", "{samples}", "--reference", "{samples}", "--n", "2,1-99999999999"], 2, "is no range of n"),
+        (["--data", "{samples}"], 2, "--reference, --data and --train go with --samples FILE"),
         (["--samples", "{samples}", "--reference", "{samples}", "--max-chars", "0"], 2, "--max-chars"),
         (["no/such/run"], 1, "no/such/run"),
     ],
@@ -240,9 +242,34 @@ def test_samples_against_a_registered_corpus_take_its_heldout_rows(
     data.mkdir()
     for shard, lines in (("00000", REFERENCE), ("00001", TRAINING)):
         (data / f"news.en.heldout-{shard}-of-00050").write_text("\n".join(lines), encoding="utf-8")
+
+    def printed(*arguments: str) -> Any:
+        assert main(["report", "--samples", files[0], "--reference", "billion_word", "--json", *arguments]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    found = printed("--max-chars", "7", "--n", "1", "--data", str(tmp_path))
+    assert (found["reference"], found["training"], "ladder" in found) == (12, 21, True)  # a line is cut once
+    assert any("cut at 7" in note for note in found["notes"])
     monkeypatch.setenv("TEXTGAN_DATA", str(tmp_path))
-    arguments = ["--samples", files[0], "--reference", "billion_word", "--max-chars", "7", "--n", "1", "--json"]
-    assert main(["report", *arguments]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert (printed["reference"] > 0, printed["training"] > 0, "ladder" in printed) == (True, True, True)
-    assert any("cut at 7" in note for note in printed["notes"])
+    assert printed("--max-chars", "7", "--n", "1") == found
+    for max_chars, cut in ((1, 1), (5000, 4096)):
+        found = printed("--max-chars", str(max_chars), "--n", "1")
+        assert any(f"cut at {cut} " in note for note in found["notes"])
+        whole = [[line[:cut] for line in side] for side in (SAMPLES, REFERENCE, TRAINING)]
+        assert found["metrics"]["jsd"]["1"]["value"] == pytest.approx(report(*whole, n=[1]).of("jsd")[0].value)
+
+
+def test_what_was_left_out_is_told_with_true_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"lines.MOST": 10, "ladder.LONGEST": 11}.items():
+        monkeypatch.setattr(f"textgan.metrics.{name}", value)
+        monkeypatch.setattr(f"textgan.report.measure.{name.partition('.')[2]}", value)
+    told = report(SAMPLES, REFERENCE, TRAINING).to_json()
+    assert (told["reference"], told["training"]) == (10, 21)
+    assert told["notes"] == [
+        "measured against 10 of 12 rows of the reference, chosen by seed 0",
+        "the ladder learns from 10 of 21 rows of training text, chosen by seed 0",
+        "the ladder learns the first 11 characters of a line",
+    ]
+    assert len(report(SAMPLES, REFERENCE, TRAINING, metrics=["words"]).notes) == 1
+    assert "learns the first" not in "".join(report(SAMPLES, REFERENCE, TRAINING, max_chars=11).notes)
+    assert report(SAMPLES, REFERENCE[:10], TRAINING[:10], max_chars=11).notes[1:] == ()

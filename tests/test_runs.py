@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -9,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import textgan
 from textgan import files, model, runs
@@ -37,6 +40,10 @@ class Killer(Silence):
 
 textgan.train("smoke", settings={"corpus.name": sys.argv[1]}, run=sys.argv[2], watch=Killer())
 """
+
+
+class Killed(BaseException):
+    """As a kill, it is nobody's to handle."""
 
 
 class Told(Silence):
@@ -167,7 +174,7 @@ def test_a_run_killed_in_the_middle_and_resumed_ends_as_the_whole_run(
     )
     rows = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert rows == [5, 10, 10, 15, 20, 20]
-    assert not list(run.rglob("*.tmp"))
+    assert not [*run.rglob("*.tmp"), *run.rglob(".lock")]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -218,17 +225,133 @@ def test_a_kill_before_any_of_its_writes_loses_nothing_for_good(
     def dies(folder: Path, fill: Any) -> None:
         done.append(folder)
         if len(done) == write:
-            raise MemoryError
+            raise Killed
         files.write_folder(folder, fill)
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "write_folder", dies)
         patch.setattr(model, "write_folder", dies)
-        with pytest.raises(MemoryError):
+        with pytest.raises(Killed):
             train(tiny_text, run)
     assert train(tiny_text, run, resume=True).step == 20
     assert load(run).facts["step"] == 20
     assert weights(run) == weights(whole)
+
+
+@pytest.mark.parametrize(("schedule", "notes"), [("constant", 0), ("linear", 1), ("cosine", 1)])
+def test_other_steps_on_a_schedule_are_told_to_change_it(
+    schedule: str, notes: int, tiny_text: Path, tmp_path: Path
+) -> None:
+    run, flags, told = tmp_path / "r", {"training.schedule": schedule}, Told()
+    interrupted(tiny_text, run, 1, flags)
+    train(tiny_text, run, flags | {"training.steps": 2}, resume=True, watch=told)
+    expected = f"training.steps 20 -> 2 changes the {schedule} schedule of the learning rates: the result is not"
+    assert sum(note.startswith(expected) for note in told.notes) == notes
+
+
+def test_one_process_trains_in_a_folder(whole: Path, tiny_text: Path, tmp_path: Path) -> None:
+    run = copied(whole, tmp_path / "r")
+    with (
+        runs.alone_in(run),
+        pytest.raises(TextganError, match=f"^another process is training in {run}; wait for it, or name another"),
+    ):
+        train(tiny_text, run, resume=True)
+    assert train(tiny_text, run, resume=True).stopped == "already finished"
+
+    def second() -> None:
+        with pytest.raises(TextganError, match="another process is training in"):
+            train(tiny_text, tmp_path / "new")
+
+    told = Told(1, second)
+    train(tiny_text, tmp_path / "new", {"training.steps": 1}, watch=told)
+    assert told.steps == [1]
+
+
+def test_a_lock_that_was_removed_is_nobodys(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with path.open("w") as late:
+        with runs.alone_in(tmp_path):
+            pass
+        assert not runs._take(late.fileno(), path)
+        with runs.alone_in(tmp_path):
+            assert not runs._take(late.fileno(), path)
+
+
+def test_what_cannot_be_trained_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run in (None, Path("deep") / "r"):
+        with pytest.raises(UsageError, match="unknown corpus"):
+            train(Path("absent.txt"), run)  # type: ignore[arg-type]
+        assert not [path for path in tmp_path.rglob("*") if path.name not in ("runs", "deep")]
+
+
+def test_new_runs_of_one_second_have_folders_of_their_own(
+    tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Still(datetime.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Still:
+            return cls(2000, 1, 2, 3, 4, 5)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datetime, "datetime", Still)
+    names = [runs.make_run_folder(smoke(tiny_text)).name for _ in range(3)]
+    assert names == [f"tiny-smoke-20000102-030405{number}" for number in ("", "-1", "-2")]
+    assert sorted(path.name for path in Path("runs").iterdir()) == names
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_a_lack_of_memory_is_one_line(error: Exception, tiny_text: Path, tmp_path: Path) -> None:
+    def fails() -> None:
+        raise error
+
+    with pytest.raises(TextganError, match=r"^not enough memory; lower training\.batch, generator\.width or critic"):
+        train(tiny_text, tmp_path / "r", watch=Told(1, fails))
+
+
+def test_other_troubles_are_neither_of_memory_nor_of_the_disk(tiny_text: Path, tmp_path: Path) -> None:
+    def fails(error: Exception) -> None:
+        raise error
+
+    for error in (RuntimeError("shapes do not fit"), OSError("the screen is gone")):
+        with pytest.raises(type(error), match=str(error)):
+            train(tiny_text, tmp_path / type(error).__name__, watch=Told(1, partial(fails, error)))
+
+
+def test_denormals_are_flushed_in_training_alone(tiny_text: Path, tmp_path: Path) -> None:
+    tiny, seen = torch.tensor(1e-40), list[bool]()
+    train(tiny_text, tmp_path / "r", {"training.steps": 1}, watch=Told(1, lambda: seen.append(bool(tiny * 1 > 0))))
+    assert seen == [False]
+    assert tiny * 1 > 0
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_commit_is_that_of_the_projects_own_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(folder: Path, *arguments: str) -> str:
+        who = ["-c", "user.name=x", "-c", "user.email=x"]
+        return subprocess.check_output(["git", *who, *arguments], cwd=folder, text=True, stderr=subprocess.PIPE).strip()
+
+    own, installed = tmp_path / "own", tmp_path / "own" / "venv" / "lib"
+    for package in (own / "textgan", installed / "textgan"):
+        package.mkdir(parents=True)
+    (own / "file").write_text("as committed")
+    git(own, "init")
+    git(own, "add", "file")
+    git(own, "commit", "-m", "x")
+    commit = git(own, "rev-parse", "HEAD")
+    monkeypatch.setattr(runs, "__file__", str(own / "textgan" / "runs.py"))
+    assert runs.git_hash() == commit
+    (own / "file").write_text("otherwise")
+    assert runs.git_hash() == f"{commit}-dirty"
+    monkeypatch.setattr(runs, "__file__", str(installed / "textgan" / "runs.py"))
+    assert runs.git_hash() is None
 
 
 def test_resuming_before_any_checkpoint_starts_afresh_and_says_so(tiny_text: Path, tmp_path: Path) -> None:

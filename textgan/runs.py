@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
+import itertools
 import json
+import os
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,11 @@ from textgan.training.loop import Ending, Hooks, Watch
 from textgan.training.loop import train as play
 from textgan.training.runlog import RunLog
 from textgan.training.state import TrainingState
+
+RUNS = Path("runs")
+ADVICE = "free some space there and add --resume, or name another folder with --run"
+NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "Storage size calculation overflowed")
+"""How torch words it, each on some device."""
 
 
 @dataclass(frozen=True)
@@ -76,32 +86,35 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         UsageError: an unknown name, or a resumed run whose configuration differs.
         DivergedError: a loss stopped being finite.
         CorruptError: the checkpoint does not hold what its manifest says.
-        TextganError: the text, or the disk that the run is written to, is not fit for it.
+        TextganError: the text, the memory, or the disk that the run is written to, is not fit for it, or another
+            process is training in the folder.
     """
     watch = watch or Silence()
     config = settled(config)
-    folder = run or new_run_folder(config)
-    start = starting_step(folder, config, resume, watch)
-    if start is not None and start >= config.training.steps:
-        watch.note(f"{folder} already has its {start:,} steps; --steps sets a larger total")
-        return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
-    torch.set_flush_denormal(True)  # a confident softmax is full of numbers that are nearly 0 and slow
-    parts = build(config, watch.note)
-    watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
-    if start is not None:
-        restore(parts, folder, start)
-    with writing(folder, "free some space there and add --resume, or name another folder with --run"):
+    folder = run or make_run_folder(config)
+    with alone_in(folder), flushed_denormals(), enough_memory():
+        start = starting_step(folder, config, resume, watch)
+        if start is not None and start >= config.training.steps:
+            watch.note(f"{folder} already has its {start:,} steps; --steps sets a larger total")
+            return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
+        parts = build(config, watch.note)
+        watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
+        if start is not None:
+            restore(parts, folder, start)
         end = _play(parts, folder, watch)
     return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics)
 
 
 def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
-    config, log = parts.config, RunLog(folder, parts.state.step)
-    for part in (folder, folder / "samples", folder / "checkpoints"):
-        sweep(part)
-    log.describe(run_facts(parts))
+    config, facts, guarded = parts.config, run_facts(parts), partial(writing, folder, ADVICE)
+    with guarded():
+        log = RunLog(folder, parts.state.step)
+        for part in (folder, folder / "samples", folder / "checkpoints"):
+            sweep(part)
+        log.describe(facts)
     with Interrupt() as interrupt:
-        hooks = Hooks(measure(parts, log), store(parts, folder, log), log.row, watch, interrupt)
+        evaluate, save = measure(parts, guarded()(log.samples)), guarded()(store(parts, folder, log))
+        hooks = Hooks(evaluate, save, guarded()(log.row), watch, interrupt)
         try:
             relaxation = RELAXATIONS[config.generator.relaxation]
             return play(parts.state, plan_of(config, parts.device), parts.source, parts.game, relaxation, hooks)
@@ -109,18 +122,109 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
             watch.closed()
 
 
-def new_run_folder(config: Config) -> Path:
-    """Name a run that does not exist yet: runs/CORPUS-PRESET-DATE-TIME."""
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Take numbers that are nearly 0, of which a confident softmax is full, for 0, which is much faster.
+
+    It is a setting of the whole thread that torch can set but not tell: afterwards it is off, as it is by default.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turn a lack of memory, however it is told, into one line.
+
+    Raises:
+        TextganError: in its place.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        raise TextganError("not enough memory; lower training.batch, generator.width or critic.width") from error
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, made where it is missing, for this process alone; if it is empty in the end, it goes again.
+
+    Raises:
+        TextganError: another process holds it, or it cannot be made.
+    """
+    path = folder / ".lock"
+    with writing(folder, ADVICE):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    with lock:
+        if not _take(lock.fileno(), path):
+            raise TextganError(f"another process is training in {folder}; wait for it, or name another with --run")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _take(handle: int, path: Path) -> bool:
+    """Lock an open file, unless another process has it, or had it and removed it a moment ago."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def make_run_folder(config: Config) -> Path:
+    """Make the folder of a new run: runs/CORPUS-PRESET-DATE-TIME, numbered where another run has that name."""
     corpus = Path(config.corpus.name).stem or "corpus"
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    name = Path("runs") / f"{corpus}-{Path(config.preset).stem}-{stamp}"
-    return next(
-        path for k in range(1000) if not (path := name if k == 0 else name.with_name(f"{name.name}-{k}")).exists()
-    )
+    name, numbers = f"{corpus}-{Path(config.preset).stem}-{stamp}", itertools.count(1)
+    folder = RUNS / name
+    with writing(folder, ADVICE):
+        while not _made(folder):
+            folder = RUNS / f"{name}-{next(numbers)}"
+    return folder
+
+
+def _made(folder: Path) -> bool:
+    """Make a folder, unless it is there."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def folder_of(run: str) -> Path:
+    """Return the folder of a run: that path, or runs/NAME for a bare name."""
+    return RUNS / run if Path(run).name == run and run not in (".", "..") else Path(run)
+
+
+def last_started() -> Path:
+    """Return the run under runs/ that was started last.
+
+    Raises:
+        UsageError: there is none.
+    """
+    records = sorted(RUNS.glob("*/run.json"), key=lambda record: record.stat().st_mtime)
+    if not records:
+        raise UsageError("there is no run under runs/ to resume; leave --resume out, or name one with --run")
+    return records[-1].parent
 
 
 FREE_TO_CHANGE = {"steps", "minutes", "device", "log_every", "evaluate_every"}
-"""Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned."""
+"""Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned.
+
+Steps are also the length of a schedule that is not constant: with another total, what is learned is told to differ.
+"""
 
 
 def starting_step(folder: Path, config: Config, resume: bool, watch: Watch) -> int | None:
@@ -137,7 +241,7 @@ def starting_step(folder: Path, config: Config, resume: bool, watch: Watch) -> i
     if not found:
         watch.note(f"{folder} has no checkpoint yet; starting from the first step")
         return None
-    _refuse_changes(folder, config)
+    _check_changes(folder, config, watch)
     return found[-1]
 
 
@@ -157,15 +261,21 @@ def run_config(folder: Path) -> Config:
         raise CorruptError(f"{path} cannot be read ({str(error).splitlines()[0]}); restore it") from error
 
 
-def _refuse_changes(folder: Path, config: Config) -> None:
+def _check_changes(folder: Path, config: Config, watch: Watch) -> None:
     before, now = _flat(run_config(folder)), _flat(config)
-    changed = [
-        f"{key} {before.get(key)} -> {now.get(key)}"
+    changed = {
+        key: f"{key} {before.get(key)} -> {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key.removeprefix("training.") not in FREE_TO_CHANGE and key != "preset"
-    ]
-    if changed:
-        raise UsageError(f"{folder} was started with another configuration ({'; '.join(changed)}); resume it unchanged")
+        if before.get(key) != now.get(key)
+    }
+    bound = [told for key, told in changed.items() if key.removeprefix("training.") not in FREE_TO_CHANGE | {"preset"}]
+    if bound:
+        raise UsageError(f"{folder} was started with another configuration ({'; '.join(bound)}); resume it unchanged")
+    if "training.steps" in changed and config.training.schedule != "constant":
+        watch.note(
+            f"{changed['training.steps']} changes the {config.training.schedule} schedule of the learning rates: "
+            "the result is not that of an uninterrupted run"
+        )
 
 
 def _flat(section: schema.Section, prefix: str = "") -> dict[str, Any]:
@@ -220,10 +330,17 @@ def run_facts(parts: Parts) -> dict[str, Any]:
 
 
 def git_hash() -> str | None:
-    """Return the commit this code was checked out at, or None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
+    """Return the commit this code was checked out at, "-dirty" where files differ from it; None outside a checkout."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():  # a repository further up is not this project's
+        return None
+
+    def git(*arguments: str) -> str:
+        command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 
 from textgan import __version__
+from textgan.cli.progress import printable
 from textgan.errors import TextganError, near_miss
 
 
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"textgan: error: {message}", err=True)
+    click.echo(printable(f"textgan: error: {message}"), err=True)
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import unicodedata
@@ -15,10 +16,14 @@ LINE_EVERY = 30.0  # seconds between plain progress lines
 
 
 class Pace:
-    """Speed and time left, in steps and seconds of the clock, counted from the first step on, which warms up."""
+    """Speed and time left, in steps and seconds of the clock, counted from the first step on, which warms up.
 
-    def __init__(self, total: int, first: int) -> None:
+    A run ends with its steps, or after `limit` seconds.
+    """
+
+    def __init__(self, total: int, first: int, limit: float = math.inf) -> None:
         self.total, self.first, self.done = total, first, first
+        self.end = time.monotonic() + limit
         self.begin: float | None = None
 
     def update(self, step: int) -> None:
@@ -39,19 +44,22 @@ class Pace:
         if not speed:
             return "warming up"
         told = f"{speed:.1f} steps/s" if speed >= 1 else f"{1 / speed:.1f} s/step"
-        return f"{told}, {duration((self.total - self.done) / speed)} left"
+        left = min((self.total - self.done) / speed, max(self.end - time.monotonic(), 0))
+        return f"{told}, {duration(left)} left"
 
 
 class Lines:
     """Follows a training run in plain lines, for logs and pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, minutes: float = 0.0) -> None:
+        """Expect a run that stops after so many minutes; 0 for one that does not."""
+        self.limit = minutes * 60 or math.inf
         self.pace = Pace(1, 0)
         self.told = 0.0
 
     def started(self, total: int, first: int) -> None:
         """Start the clock."""
-        self.pace = Pace(total, first)
+        self.pace = Pace(total, first, self.limit)
         self.told = time.monotonic()
 
     def step(self, step: int, row: Mapping[str, Any]) -> None:
@@ -64,7 +72,7 @@ class Lines:
         """Print the figures and a few samples."""
         self.note(f"step {step}/{self.pace.total}, {self.pace}: {figures(metrics)}")
         for sample in samples[:LIVE_SAMPLES]:
-            self.note(f"  | {printable(sample)}")
+            self.note(f"  | {sample}")
 
     def saved(self, step: int) -> None:
         """Keep quiet: the figures of the same step say enough."""
@@ -72,7 +80,7 @@ class Lines:
     def note(self, text: str) -> None:
         """Print a line."""
         self.told = time.monotonic()
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
     def closed(self) -> None:
         """Have nothing to end."""
@@ -81,8 +89,8 @@ class Lines:
 class Terminal(Lines):
     """A bar, with the latest figures and samples under it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, minutes: float = 0.0) -> None:
+        super().__init__(minutes)
         from rich.console import Console
         from rich.live import Live
         from rich.progress import BarColumn, Progress, TextColumn
@@ -118,16 +126,16 @@ class Terminal(Lines):
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, emoji=False, soft_wrap=True)
 
     def closed(self) -> None:
         """Leave the last state of the bar on the screen."""
         self.live.stop()
 
 
-def watch() -> Lines:
-    """Return what suits stderr."""
-    return Terminal() if sys.stderr.isatty() else Lines()
+def watch(minutes: float = 0.0) -> Lines:
+    """Return what suits stderr, for a run that stops after so many minutes; 0 for one that does not."""
+    return Terminal(minutes) if sys.stderr.isatty() else Lines(minutes)
 
 
 def figures(metrics: Mapping[str, Any]) -> str:
@@ -154,7 +162,7 @@ def duration(seconds: float) -> str:
 
 
 def printable(line: str) -> str:
-    """Spell out the characters of a generated line that could command a terminal."""
+    """Spell out the characters of a line from elsewhere that could command a terminal."""
     return "".join(char if _harmless(char) else char.encode("unicode_escape").decode() for char in line)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from textgan.cli.progress import printable
 from textgan.errors import UsageError, near_miss
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ of lines, so read it beside its floor: real text at the same count. The ladder p
 6-gram models of the training text."""
 
 
+SHORTEST, LONGEST = 2, 4096  # rows, as text.length has it; --max-chars may cut them further. [characters]
+
+
 class Sides(NamedTuple):
     """What is compared, and how it was made."""
 
@@ -41,20 +45,21 @@ class Sides(NamedTuple):
 
 def _orders(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
     """Read `1-6`, `4` or `2,4-6`."""
-    spans = [part.partition("-") for part in value.split(",")]
+    parts = [part.partition("-") for part in value.split(",")]
     try:
-        orders = {n for low, _, high in spans for n in range(int(low), int(high or low) + 1)}
+        spans = [(int(low), int(high or low)) for low, _, high in parts]
     except ValueError:
-        orders = set()
-    if not orders or not 1 <= min(orders) <= max(orders) <= 32:
+        spans = []
+    if not spans or not all(1 <= low <= high <= 32 for low, high in spans):
         raise click.BadParameter(f"{value!r} is no range of n within 1-32, such as 1-6 or 4", context, parameter)
-    return tuple(sorted(orders))
+    return tuple(sorted({n for low, high in spans for n in range(low, high + 1)}))
 
 
 @click.command(epilog=EPILOG)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--samples", type=click.Path(path_type=Path), metavar="FILE", help="Lines to measure, instead of a run.")
 @click.option("--reference", metavar="FILE|CORPUS", help="Real text for --samples: a file, or a corpus' held-out part.")
+@click.option("--data", metavar="PATH", help="Where that corpus lies on this machine.")
 @click.option("--train", type=click.Path(path_type=Path), metavar="FILE", help="Training text: for floor and ladder.")
 @click.option("--metrics", metavar="LIST", default="jsd,words,unique", help="Which of jsd,words,unique (all).")
 @click.option("--n", "orders", metavar="RANGE", default="1-6", callback=_orders, help="Lengths of n-grams (1-6).")
@@ -67,6 +72,7 @@ def report(
     run: Path | None,
     samples: Path | None,
     reference: str | None,
+    data: str | None,
     train: Path | None,
     metrics: str,
     orders: tuple[int, ...],
@@ -83,21 +89,19 @@ def report(
     from textgan.report.measure import report as measure
 
     if samples is None:
-        if reference or train:
-            raise UsageError(
-                "--reference and --train go with --samples FILE; a run is measured on its own held-out text"
-            )
+        if reference or data or train:
+            raise UsageError("--reference, --data and --train go with --samples FILE; a run has its own held-out text")
         run = run or _newest()
         sides = _of_run(run, count, seed)
     else:
         if run or count:
             raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
-        sides = _of_files(samples, reference, train, max_chars)
+        sides = _of_files(samples, reference, data, train, max_chars)
     result = measure(
         *sides[:3],
         metrics=[name.strip() for name in metrics.split(",") if name.strip()],
         n=orders,
-        max_chars=min((n for n in (max_chars, sides.length) if n is not None), default=None),
+        max_chars=min((n for n in (max_chars, sides.length) if n), default=None),
         count_pads=count_pads,
         seed=seed,
         decode=sides.decode,
@@ -127,7 +131,9 @@ def _of_run(run: Path, count: int | None, seed: int) -> Sides:
     return Sides(trained.generate(count, seed=seed), heldout, training, text.length, text.decode)
 
 
-def _of_files(samples: Path, reference: str | None, train: Path | None, max_chars: int | None) -> Sides:
+def _of_files(
+    samples: Path, reference: str | None, data: str | None, train: Path | None, max_chars: int | None
+) -> Sides:
     from textgan.corpora import cards
     from textgan.metrics.lines import read_lines
 
@@ -137,7 +143,7 @@ def _of_files(samples: Path, reference: str | None, train: Path | None, max_char
     training = None if train is None else read_lines(train)
     if reference not in cards.names():
         return Sides(lines, read_lines(_reference_file(reference, cards.names())), training)
-    heldout, own, length = _of_corpus(reference, max_chars)
+    heldout, own, length = _of_corpus(reference, data, max_chars)
     return Sides(lines, heldout, own if training is None else training, length)
 
 
@@ -149,19 +155,25 @@ def _reference_file(name: str, corpora: Sequence[str]) -> Path:
     return path
 
 
-def _of_corpus(name: str, length: int | None) -> tuple[list[str], list[str], int]:
-    """Held-out and training rows of a registered corpus, cut as the settings say, at --max-chars where given."""
+def _of_corpus(name: str, data: str | None, max_chars: int | None) -> tuple[Sequence[str], Sequence[str], int]:
+    """Held-out and training rows of a registered corpus, cut as its preset does, at --max-chars where given.
+
+    Pads are no text here, even where they are in training.
+    """
     from textgan import assemble
+    from textgan.corpora import cards
     from textgan.settings import resolve
 
-    config = resolve(flags={"corpus.name": name, "text.length": length}, environ=os.environ).config
+    length = None if max_chars is None else min(max(max_chars, SHORTEST), LONGEST)
+    flags = {"corpus.name": name, "corpus.data": data, "text.length": length, "text.pad": "own"}
+    config = resolve(cards.preset_for(name), flags=flags, environ=os.environ).config
     corpus = assemble.open_corpus(config, _tell)
     heldout, training = (assemble.lines_of(corpus.space, rows.ids) for rows in (corpus.heldout, corpus.train))
     return heldout, training, config.text.length
 
 
 def _tell(line: str) -> None:
-    click.echo(line, err=True)
+    click.echo(printable(line), err=True)
 
 
 def _print(result: Report, as_json: bool) -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from textgan.cli.config import config_options, resolved
-from textgan.cli.progress import duration, watch
-from textgan.errors import UsageError
+from textgan.cli.progress import duration, printable, watch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textgan.config import Config
     from textgan.runs import Outcome
 
-RUNS = Path("runs")
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 
 EPILOG = """\b
@@ -81,23 +80,18 @@ def _keys(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _folder(run: str | None, resume: bool) -> Path | None:
-    if run is None:
-        return _newest() if resume else None
-    return RUNS / run if Path(run).name == run and run not in (".", "..") else Path(run)
+    """The folder that is asked for, None for a new one."""
+    if run is None and not resume:
+        return None
+    from textgan import runs
 
-
-def _newest() -> Path:
-    """Find the run that was started last."""
-    records = sorted(RUNS.glob("*/run.json"), key=lambda record: record.stat().st_mtime)
-    if not records:
-        raise UsageError("there is no run under runs/ to resume; leave --resume out, or name one with --run")
-    return records[-1].parent
+    return runs.last_started() if run is None else runs.folder_of(run)
 
 
 def _train(config: Config, folder: Path | None, resume: bool) -> Outcome:
     from textgan import runs
 
-    progress = watch()
+    progress = watch(config.training.minutes)
     try:
         outcome = runs.train(config, folder, resume=resume, watch=progress)
     finally:
@@ -131,7 +125,7 @@ def _describe(config: Config, as_json: bool) -> None:
         return
     corpus = told["corpus"]
     click.echo(
-        f"preset {config.preset} on {config.corpus.name}: {corpus['train']:,} rows of training text, "
+        f"preset {config.preset} on {printable(config.corpus.name)}: {corpus['train']:,} rows of training text, "
         f"{corpus['heldout']:,} held out, {corpus['symbols']} symbols\n"
         f"generator {told['generator_parameters']:,} parameters, critic {told['critic_parameters']:,}\n"
         f"{config.training.steps:,} generator steps of {config.training.batch} samples"

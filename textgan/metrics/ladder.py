@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from textgan.metrics.jsd import distances
-from textgan.metrics.lines import View
+from textgan.metrics.lines import View, few
 from textgan.metrics.ngrams import Codes, NGrams
 
 RUNGS = range(1, 7)
+LONGEST = 4096  # characters of a line that are learnt, and drawn
 END = "\n"  # stands before and after a line; no line holds it
 
 
@@ -26,6 +27,7 @@ class Ladder:
         ended = [line if len(line) == length else line + END for line in training]
         self._longest = max(map(len, training), default=0)
         self._ngrams = NGrams([END * (RUNGS[-1] - 1) + line for line in ended])
+        self._points = np.array([0, *map(ord, self._ngrams.symbols)], dtype="<u4")
         self._events: dict[int, tuple[Codes, npt.NDArray[np.int64]]] = {}
         for n in RUNGS:
             text = self._ngrams.encode([END * (n - 1) + line for line in ended])
@@ -34,21 +36,19 @@ class Ladder:
 
     def sample(self, n: int, count: int, *, rng: np.random.Generator) -> list[str]:
         """Draw `count` lines from the n-gram model, cut at the longest line's length if they have not ended."""
-        points = np.array([0, *map(ord, self._ngrams.symbols)], dtype=np.uint32)
-        end = points.tolist().index(ord(END))
-        context = np.full((count, n - 1), end)
-        columns: list[npt.NDArray[np.int64]] = []
+        end = 1 + self._ngrams.symbols.index(END)
+        drawn = np.full((count, self._longest), end, dtype=np.min_scalar_type(self._ngrams.base - 1))
+        context = np.full((count, n - 1), end, dtype=drawn.dtype)
         alive = np.arange(count)
-        while len(alive) and len(columns) < self._longest:
-            column = np.full(count, end)
-            column[alive] = self._next(n, context[alive], rng)
-            columns.append(column)
-            context = np.column_stack([context, column])[:, 1:]
-            alive = alive[column[alive] != end]
-        if not columns:
-            return [""] * count
-        drawn = np.ascontiguousarray(points[np.stack(columns, axis=1)])
-        return [line.rstrip(END) for line in drawn.view(f"U{len(columns)}").ravel().tolist()]
+        for place in range(self._longest):
+            column = self._next(n, context, rng)
+            drawn[alive, place] = column
+            going = column != end
+            alive = alive[going]
+            if not len(alive):
+                break
+            context = np.column_stack([context, column.astype(drawn.dtype)])[going, 1:]
+        return [self._points[row].tobytes().decode("utf-32-le", "surrogatepass").rstrip(END) for row in drawn]
 
     def _next(self, n: int, context: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """The ids that follow contexts (rows, n-1): one event of the training text, drawn uniformly, each."""
@@ -68,7 +68,11 @@ class Ladder:
 def ladder(
     count: int, reference: Sequence[str], training: Sequence[str], *, rng: np.random.Generator, view: View
 ) -> dict[int, dict[int, float | None]]:
-    """JSD to the reference of `count` samples of each n-gram model of training: model's order, then n, in bits."""
-    models = Ladder(training, view.length)
+    """JSD to the reference of `count` samples of each n-gram model of training: model's order, then n, in bits.
+
+    The models learn from at most 500,000 training lines, and 4,096 characters of each.
+    """
+    length = min(view.length or LONGEST, LONGEST)
+    models = Ladder([line[:length] for line in few(training)], length)
     ngrams = NGrams(view.padded(reference))
     return {order: distances(view.padded(models.sample(order, count, rng=rng)), ngrams, view.orders) for order in RUNGS}

@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
+from typing import overload
+
+import numpy as np
 
 from textgan.errors import TextganError
 
 PAD = "\n"  # counts as a symbol of its own; no line holds it
+MOST = 500_000  # lines of one side whose n-grams are counted
+BLOCK = 1 << 16  # lines made at once
+
+
+class Lines(Sequence[str]):
+    """Lines that are made when they are asked for, in blocks, so that any number of them fits into memory."""
+
+    def __init__(self, count: int, make: Callable[[slice], list[str]]) -> None:
+        """Have `count` lines, of which `make` returns those of a slice."""
+        self._count, self._make = count, make
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, self._count, BLOCK):
+            yield from self._make(slice(start, start + BLOCK))
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return self._make(place)
+        at = range(self._count)[place]
+        return self._make(slice(at, at + 1))[0]
+
+
+def few(lines: Sequence[str]) -> Sequence[str]:
+    """The lines themselves, or 500,000 of more, in their order, chosen by seed 0."""
+    if len(lines) <= MOST:
+        return lines
+    chosen = np.zeros(len(lines), dtype=bool)
+    chosen[np.random.default_rng(0).choice(len(lines), MOST, replace=False)] = True
+    return list(compress(lines, chosen))
 
 
 @dataclass(frozen=True)
@@ -24,7 +64,9 @@ class View:
 
     def cut(self, lines: Sequence[str]) -> Sequence[str]:
         """The first `length` characters of each line."""
-        return lines if self.length is None else [line[: self.length] for line in lines]
+        if self.length is None:
+            return lines
+        return Lines(len(lines), lambda places: [line[: self.length] for line in lines[places]])
 
     def padded(self, lines: Sequence[str]) -> Sequence[str]:
         """Cut lines as n-grams see them."""

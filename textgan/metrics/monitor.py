@@ -10,6 +10,7 @@ import numpy as np
 
 from textgan.metrics.floor import floor_rows
 from textgan.metrics.jsd import distances
+from textgan.metrics.lines import few
 from textgan.metrics.ngrams import NGrams
 from textgan.metrics.table import excess
 from textgan.metrics.words import known_share, unique_share, vocabulary
@@ -28,7 +29,7 @@ def training_evaluation(
     """Count the reference once, and return what measures generated lines against it.
 
     Args:
-        reference: held-out rows, decoded as they were cut.
+        reference: held-out rows, decoded as they were cut; 500,000 of more are measured against.
         training: training rows, decoded likewise.
         sizes: numbers of samples whose floor is wanted at once; any other is made, and kept, when first met.
         length: where rows were cut, in characters: a row so long may end within a word.
@@ -40,6 +41,7 @@ def training_evaluation(
         {"value", "floor"}}. The floor of jsd and unique is that of as many training rows, for words it is the
         reference's share. A value that does not exist (no n-gram so long, no words) is None.
     """
+    reference = few(reference)
     ngrams = NGrams(reference)
     known = vocabulary(training, length)
     real_words = known_share(reference, known, length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 
@@ -22,8 +23,8 @@ def vocabulary(lines: Iterable[str], length: int | None = None) -> frozenset[str
 
 def known_share(lines: Iterable[str], known: Collection[str], length: int | None = None) -> float | None:
     """Share of the word tokens of lines cut at `length` that are in `known`, 0..1; None without words."""
-    tokens = [word for line in lines for word in words(line, length)]
-    return sum(word in known for word in tokens) / len(tokens) if tokens else None
+    counts = Counter(word in known for line in lines for word in words(line, length))
+    return counts[True] / counts.total() if counts else None
 
 
 def unique_share(lines: Sequence[str]) -> float | None:

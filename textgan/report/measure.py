@@ -11,8 +11,8 @@ import numpy as np
 
 from textgan.errors import TextganError, UsageError, near_miss
 from textgan.metrics.floor import floor_rows
-from textgan.metrics.ladder import ladder
-from textgan.metrics.lines import View
+from textgan.metrics.ladder import LONGEST, ladder
+from textgan.metrics.lines import MOST, View, few
 from textgan.metrics.table import METRICS, Metric
 
 SCHEMA = 1
@@ -81,7 +81,7 @@ def report(
 
     Args:
         samples: generated lines.
-        reference: held-out lines, at least two.
+        reference: held-out lines, at least two; 500,000 of more are measured against, which a note then says.
         training: training lines; without them the floor comes from two halves of the reference and there is no ladder.
         metrics: names from METRICS.
         n: lengths of the n-grams of jsd and the ladder. [characters]
@@ -97,11 +97,12 @@ def report(
     names, view = tuple(metrics), View(tuple(n), max_chars, count_pads)
     _check_request(names, view)
     _check_lines(samples, reference, training)
-    samples, reference = view.cut(samples), view.cut(reference)
+    laddered = training is not None and "jsd" in names
+    limits = _limits(reference, training if laddered else None, view)
+    samples, reference = view.cut(samples), view.cut(few(reference))
     training = None if training is None else view.cut(training)
     rng = partial(np.random.default_rng, seed)  # afresh for each, so that all metrics share the floor's rows
     numbers = [m for name in names for m in METRICS[name](samples, reference, training, rng=rng(), view=view)]
-    laddered = training is not None and "jsd" in names
     rungs = ladder(len(samples), reference, training or (), rng=rng(), view=view) if laddered else None
     floor_samples = len(floor_rows(len(samples), reference, training, rng=rng()).rows)
     return Report(
@@ -112,7 +113,7 @@ def report(
         metrics=tuple(numbers),
         ladder=rungs,
         decode=decode,
-        notes=tuple(_notes(len(samples), floor_samples, numbers, training is not None, view)),
+        notes=(*_notes(len(samples), floor_samples, numbers, training is not None, view), *limits),
     )
 
 
@@ -154,6 +155,22 @@ def _notes(samples: int, floor_samples: int, numbers: Sequence[Metric], trained:
     missing = [f"{number.name}-{number.key}".rstrip("-") for number in numbers if number.value is None]
     if missing:
         notes.append(f"no value for {', '.join(missing)}: no line is long enough")
+    return notes
+
+
+def _limits(reference: Sequence[str], modelled: Sequence[str] | None, view: View) -> list[str]:
+    """What was left out to bound time and memory; `modelled` is the text that the ladder learns."""
+    notes = []
+    if len(reference) > MOST:
+        notes.append(f"measured against {MOST:,} of {len(reference):,} rows of the reference, chosen by seed 0")
+    if modelled is not None and len(modelled) > MOST:
+        notes.append(f"the ladder learns from {MOST:,} of {len(modelled):,} rows of training text, chosen by seed 0")
+    if (
+        modelled is not None
+        and (view.length or LONGEST + 1) > LONGEST
+        and any(len(line) > LONGEST for line in modelled)
+    ):
+        notes.append(f"the ladder learns the first {LONGEST:,} characters of a line")
     return notes
 
 
