@@ -35,7 +35,8 @@ class Player:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * factor
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            # torch's fused Adam reads memory in order, whatever the strides; a double backward gives transposed ones
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
