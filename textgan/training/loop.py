@@ -28,6 +28,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 """Factor of the learning rate by the share of the steps that is done."""
 
 LONG = 6 * 3600.0  # a run estimated to take longer is announced. [s]
+WARM = 30.0  # first steps are slow; no estimate before. [s]
 
 
 class Watch(Protocol):
@@ -120,6 +121,7 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     """
     start, first, metrics = time.perf_counter(), state.step, None
     reason: str | None = None
+    announced = False
     hooks.watch.started(plan.steps, first)
     while reason is None:
         losses = play_step(state, plan, source, game, relaxation)
@@ -127,7 +129,7 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
         seconds = time.perf_counter() - start
         row = {"step": state.step, "seconds": round(seconds, 3)} | losses
         hooks.watch.step(state.step, row)
-        _announce(state.step - first, plan.steps - first, seconds, hooks.watch)
+        announced = announced or _announce(state.step - first, plan.steps - first, seconds, hooks.watch)
         reason = _reason(state, plan, seconds, hooks)
         if state.step % plan.log_every == 0 or reason:
             hooks.log(row)
@@ -151,14 +153,17 @@ def _evaluate(state: TrainingState, hooks: Hooks) -> dict[str, Any]:
     return metrics
 
 
-def _announce(done: int, steps: int, seconds: float, watch: Watch) -> None:
-    """Say once, after a few steps, what the whole run would take if that is long."""
+def _announce(done: int, steps: int, seconds: float, watch: Watch) -> bool:
+    """Say once, when the speed is known, what all the steps would take if that is long; return whether it is known."""
+    if done < 3 or seconds < WARM:
+        return False
     whole = seconds / done * steps
-    if done == 3 and whole > LONG:
+    if whole > LONG:
         watch.note(
             f"at {seconds / done:.3g} s a step, all {steps:,} steps take about {whole / 86400:.1f} days here; "
             "--minutes stops sooner, and -c quick is made for a laptop"
         )
+    return True
 
 
 def play_step(
