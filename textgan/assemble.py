@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from textgan.config import Config
 from textgan.contract import Objective, Penalty, Term
 from textgan.corpora import cards
-from textgan.corpora.prepare import Corpus, prepare
+from textgan.corpora.passes import Show
+from textgan.corpora.prepare import Corpus, Settings, prepare
 from textgan.corpora.text.sources import existing
 from textgan.errors import TextganError, UsageError, near_miss
 from textgan.game.conditions import bind_critic
@@ -93,13 +94,13 @@ def settled(config: Config) -> Config:
     return config.model_copy(update={"corpus": c.model_copy(update=found)})
 
 
-def open_corpus(config: Config, tell: Callable[[str], None] = lambda line: None) -> Corpus:
-    """Prepare the corpus of a configuration, or find it ready."""
+def open_corpus(
+    config: Config, tell: Callable[[str], None] = lambda line: None, show: Show = lambda stage, lines, share: None
+) -> Corpus:
+    """Prepare the corpus of a configuration, or find it ready; its space makes samples."""
     c, t = config.corpus, config.text
-    return prepare(
-        c.name, data=c.data, heldout=c.heldout, errors=c.errors, max_lines=c.max_lines, length=t.length, cut=t.cut,
-        pad=t.pad, max_symbols=t.max_symbols, tell=tell,
-    )  # fmt: skip
+    corpus = prepare(c.name, Settings.of(c, t), data=c.data, processes=c.processes, tell=tell, show=show)
+    return replace(corpus, space=Text.from_json(corpus.space.to_json()))
 
 
 def choose_device(name: str) -> torch.device:
@@ -119,11 +120,13 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def build(config: Config, tell: Callable[[str], None] = lambda line: None) -> Parts:
+def build(
+    config: Config, tell: Callable[[str], None] = lambda line: None, show: Show = lambda stage, lines, share: None
+) -> Parts:
     """Build everything a run is made of."""
     check(config)
     device = choose_device(config.training.device)
-    corpus = open_corpus(config, tell)
+    corpus = open_corpus(config, tell, show)
     terms = build_terms(config, corpus, device)
     state = TrainingState(*build_players(config, corpus.space, device), config.generator.averaging, terms)
     source = Source(corpus.train.ids, corpus.space.to_sample)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -20,8 +20,9 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_values(cls, value: Any) -> Any:
-        if isinstance(value, bool):  # pydantic would take it as 0 or 1
+    def _no_truth_values(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:  # pydantic would take it as 0 or 1
             raise ValueError("true and false are no values of this setting")
         return value
 
@@ -30,20 +31,38 @@ class Corpus(Section):
     """Where the text comes from."""
 
     name: str = "python_docs"
-    """A registered corpus, or the path of a UTF-8 text file or a folder of them."""
+    """A registered corpus, a file, folder, archive or glob of text, "-" for standard input, hf:REPO, or nltk:CORPUS."""
     data: str = ""
     """Where a registered corpus lies on this machine. [path]"""
+    column: str = ""
+    """The text's field in JSONL, TSV, CSV or parquet, by name or number from 1; by default the usual one."""
+    label_column: str = ""
+    """The label's field, which makes the model conditional; @file for one file a class."""
     heldout: float = Field(0.1, gt=0, lt=1)
     """Share of the lines held out where the corpus has no split of its own, chosen by hash of the line. [share]"""
     errors: Literal["strict", "replace", "skip"] = "strict"
-    """What to do with a line that is not UTF-8: stop, replace the bad bytes, or leave the line out."""
+    """What to do with a line that is not UTF-8, or a record that is none: stop, replace the bad bytes, or leave it out."""
     max_lines: int = Field(10_000_000, ge=1)
     """At most this many lines of training text. [lines]"""
+    deduplicate: bool = False
+    """Leave out lines that were met before."""
+    lower: bool = False
+    """Turn the text to lower case."""
+    normalise: Literal["none", "NFC", "NFD", "NFKC", "NFKD"] = "none"
+    """Unicode normal form of the text."""
+    shortest: int = Field(0, ge=0)
+    """Leave out shorter lines. [characters]"""
+    longest: int = Field(0, ge=0)
+    """Leave out longer lines; 0 keeps them. [characters]"""
+    processes: int = Field(0, ge=0, le=256)
+    """Processes that read large text; 0 is one a core. [processes]"""
 
 
 class Text(Section):
     """How lines become rows of symbols, and symbols lines."""
 
+    unit: Literal["char", "byte", "word", "piece", "dna", "protein", "smiles"] = "char"
+    """What a symbol is: a character, byte, word or sentencepiece, or a letter of a declared alphabet."""
     length: int = Field(32, ge=2, le=4096)
     """Length of a sample. [symbols]"""
     cut: Literal["auto", "line", "windows"] = "auto"
@@ -51,7 +70,7 @@ class Text(Section):
     pad: Literal["own", "backtick"] = "own"
     """Pad with a symbol of its own, or with a backtick as the paper does (a backtick in the text is then the pad)."""
     max_symbols: int = Field(2048, ge=2, le=65_000)
-    """Keep at most this many different characters, the commonest; the others become the unknown symbol. [symbols]"""
+    """Keep at most this many different symbols, the commonest; the others become the unknown symbol. [symbols]"""
     decode: Literal["argmax", "sample"] = "sample"
     """How logits become text: the likeliest symbol, or one drawn from the softmax."""
 

@@ -54,25 +54,47 @@ def write_text(path: Path, text: str) -> None:
         fresh.write_text(text, encoding="utf-8")
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None], *, once: bool = False) -> None:
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Make or replace a folder as a whole: `fill` writes its files, a manifest of sizes and digests comes last.
 
     Args:
         folder: its path; the folders above it are made.
         fill: is given an empty folder beside it.
-        once: the name settles the content, so that what another process has meanwhile put there stays.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(folder) as fresh:
+        fresh.mkdir()
+        fill(fresh)
+        seal(fresh)
+        _put(fresh, folder)
+
+
+def seal(folder: Path) -> dict[str, dict[str, Any]]:
+    """Write the manifest of a folder whose files are finished, and bring it all to the disk.
+
+    Returns:
+        Size in bytes and digest of each file, by name.
+    """
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in _files(folder)}
+    (folder / MANIFEST).write_text(dump_json({"schema": 1, "files": files}), encoding="utf-8")
+    _sync(*_files(folder), folder)
+    return files
+
+
+def move_folder(fresh: Path, folder: Path, *, once: bool = False) -> None:
+    """Move a sealed folder to its place on the same disk.
+
+    Args:
+        fresh: what was sealed; its parent may take what stood in the place before.
+        folder: its place; the folders above it are made.
+        once: the name settles the content, so that what is there, whole, stays.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if once and is_whole(folder):
+        return
     try:
-        with _beside(folder) as fresh:
-            fresh.mkdir()
-            fill(fresh)
-            files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in _files(fresh)}
-            (fresh / MANIFEST).write_text(dump_json({"schema": 1, "files": files}), encoding="utf-8")
-            _sync(*_files(fresh), fresh)
-            if not (once and is_whole(folder)):
-                _put(fresh, folder)
-    except OSError:
+        _put(fresh, folder)
+    except OSError:  # another process was faster
         if not (once and is_whole(folder)):
             raise
 

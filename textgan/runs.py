@@ -54,6 +54,9 @@ class Outcome:
 class Silence:
     """A watch that shows nothing."""
 
+    def preparing(self, stage: str, lines: int, share: float | None) -> None:
+        """Show nothing."""
+
     def started(self, total: int, first: int) -> None:
         """Show nothing."""
 
@@ -97,7 +100,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         if start is not None and start >= config.training.steps:
             watch.note(f"{folder} already has its {start:,} steps; --steps sets a larger total")
             return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
-        parts = build(config, watch.note)
+        parts = build(config, watch.note, watch.preparing)
         watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
         if start is not None:
             restore(parts, folder, start)

@@ -44,6 +44,21 @@ def config_options(function: Function) -> Function:
     )(function)
 
 
+CORPUS_FLAGS = {
+    "data": ("PATH", "Where a registered corpus lies on this machine."),
+    "column": ("NAME", "The text's field in JSONL, TSV, CSV or parquet, by name or number."),
+    "label_column": ("NAME", "The label's field, for a conditional model; @file for one file a class."),
+}
+"""Flags that are settings of the section corpus: how a value is called, and the help."""
+
+
+def corpus_options(function: Function) -> Function:
+    """Give a command the flags on where its text is."""
+    for name, (metavar, text) in reversed(CORPUS_FLAGS.items()):
+        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)(function)
+    return function
+
+
 def resolved(preset_or_file: str | None, overrides: tuple[str, ...], flags: Mapping[str, Any]) -> Resolved:
     """Resolve the settings of a command; without -c the corpus, wherever it was named, chooses the preset."""
     import os

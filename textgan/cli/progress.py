@@ -13,6 +13,7 @@ import click
 
 LIVE_SAMPLES = 3
 LINE_EVERY = 30.0  # seconds between plain progress lines
+PREPARING_EVERY = 3.0  # seconds between those on a text that is read
 
 
 class Pace:
@@ -56,6 +57,17 @@ class Lines:
         self.limit = minutes * 60 or math.inf
         self.pace = Pace(1, 0)
         self.told = 0.0
+        self.stage, self.begin = "", 0.0
+
+    def preparing(self, stage: str, lines: int, share: float | None) -> None:
+        """Print a line every few seconds."""
+        now = time.monotonic()
+        if stage != self.stage:
+            self.stage, self.begin, self.told = stage, now, now
+        if now - self.told > PREPARING_EVERY:
+            seconds = now - self.begin
+            left = f", {duration(seconds * (1 - share) / share)} left" if share else ""
+            self.note(f"{stage}: {lines:,} lines, {duration(seconds)}{left}")
 
     def started(self, total: int, first: int) -> None:
         """Start the clock."""

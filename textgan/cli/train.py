@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textgan.cli.config import config_options, resolved
+from textgan.cli.config import CORPUS_FLAGS, config_options, corpus_options, resolved
 from textgan.cli.progress import duration, printable, watch
 
 if TYPE_CHECKING:
@@ -34,10 +34,8 @@ goes on from it."""
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "--corpus", metavar="NAME|PATH", help="python_docs (the default), billion_word, or a text file or folder."
-)
-@click.option("--data", metavar="PATH", help="Where a registered corpus lies on this machine.")
+@click.option("--corpus", metavar="NAME|PATH", help="What to train on; `textgan corpora` lists names and forms.")
+@corpus_options
 @config_options
 @click.option("--steps", type=int, metavar="N", help="Generator steps in all; a resumed run goes on to this total.")
 @click.option("--minutes", type=float, metavar="M", help="Stop after this time even if steps are left.")
@@ -75,8 +73,8 @@ def train(
 
 def _keys(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Flags by the key of the setting that each one is."""
-    keys = {"corpus": "corpus.name", "data": "corpus.data"}
-    return {keys.get(name, f"training.{name}"): value for name, value in flags.items()}
+    corpus = {"corpus": "corpus.name"} | {name: f"corpus.{name}" for name in CORPUS_FLAGS}
+    return {corpus.get(name, f"training.{name}"): value for name, value in flags.items()}
 
 
 def _folder(run: str | None, resume: bool) -> Path | None:

@@ -1,18 +1,19 @@
 """Rows of ids on disk: folders that are whole or absent, read back memory-mapped.
 
-CACHE/rows/FINGERPRINT/    {train,heldout}.ids.npy, {train,heldout}.lines.npy, space.json, manifest.json
+CACHE/rows/FINGERPRINT/    {train,heldout}.{ids,lines,labels}.npy, space.json, manifest.json
 CACHE/keys/KEY.json        which fingerprint these files and settings gave
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,8 +24,7 @@ from textgan import files
 from textgan.errors import TextganError
 
 QUIET = 3600.0  # a leftover this old is no other machine's work on a cache that both share [s]
-SCHEMA = 1
-PARTS = ("ids", "lines")
+SCHEMA = 2
 SPACE = "space.json"
 Space = TypeVar("Space")
 
@@ -39,23 +39,39 @@ class Rows:
     """(row, position) uint8, or uint16 for more than 256 ids."""
     lines: Array
     """(row,) uint32: the line of its side, from 0, that each row was cut from."""
+    labels: Array | None = None
+    """(row,) uint16: the place of each row's label among the space's, where the corpus has labels."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 class ArrayWriter:
-    """An .npy file that grows by blocks; its header is written again, with the final length, on leaving."""
+    """An .npy file that grows by blocks; its header is written again, with the final length, on closing."""
 
-    def __init__(self, path: Path, dtype: npt.DTypeLike, columns: tuple[int, ...] = ()) -> None:
-        self.dtype, self.columns, self.length = np.dtype(dtype), columns, 0
-        self.file = path.open("wb")
+    def __init__(self, path: Path, dtype: npt.DTypeLike, columns: tuple[int, ...] = (), length: int = 0) -> None:
+        """Begin a file, or go on with one after its first `length` rows."""
+        self.dtype, self.columns, self.length = np.dtype(dtype), columns, length
+        self.file = path.open("r+b" if length else "wb")
         self._write_header()
+        self.file.truncate(self.file.tell() + length * self.dtype.itemsize * math.prod(columns))
+        self.file.seek(0, os.SEEK_END)
 
     def append(self, block: Array) -> None:
         """Add a block of rows, (row, *columns)."""
         self.file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
         self.length += len(block)
+
+    def sync(self) -> None:
+        """Bring what was added to the disk."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        """Write the header of what there is, and close the file."""
+        with self.file:
+            self.file.seek(0)
+            self._write_header()
 
     def _write_header(self) -> None:
         # numpy pads the header so that a longer first axis still fits
@@ -63,14 +79,49 @@ class ArrayWriter:
         header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self.file, header)
 
-    def __enter__(self) -> ArrayWriter:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        with self.file:
-            if kind is None:
-                self.file.seek(0)
-                self._write_header()
+class RowsWriter:
+    """The rows of one side, a file a part."""
+
+    def __init__(self, folder: Path, side: str, *, size: int, length: int, labelled: bool, done: int = 0) -> None:
+        """Begin, or go on after `done` rows.
+
+        Args:
+            folder: where the files go.
+            side: train or heldout.
+            size: number of ids.
+            length: positions of a row.
+            labelled: rows have labels.
+            done: rows that are there. [rows]
+        """
+        ids = np.uint8 if size <= 256 else np.uint16
+        kinds = {"ids": (ids, (length,)), "lines": (np.uint32, ()), "labels": (np.uint16, ())}
+        self._files = {
+            part: ArrayWriter(folder / f"{side}.{part}.npy", dtype, columns, done)
+            for part, (dtype, columns) in kinds.items()
+            if labelled or part != "labels"
+        }
+
+    def append(self, ids: Array, lines: Array, labels: Array | None) -> None:
+        """Add rows, with the line and the label of each."""
+        for part, block in (("ids", ids), ("lines", lines), ("labels", labels)):
+            if block is not None:
+                self._files[part].append(block)
+
+    @property
+    def length(self) -> int:
+        """Rows so far."""
+        return self._files["ids"].length
+
+    def sync(self) -> None:
+        """Bring what was added to the disk."""
+        for file in self._files.values():
+            file.sync()
+
+    def close(self) -> None:
+        """Finish the files."""
+        for file in self._files.values():
+            file.close()
 
 
 def cache_root(cache: Path | str | None) -> Path:
@@ -89,26 +140,27 @@ def rows_folder(root: Path, fingerprint: str) -> Path:
     return root / "rows" / fingerprint
 
 
-def write_rows(root: Path, fingerprint: str, space: dict[str, Any], fill: Callable[[Path], None]) -> None:
-    """Write the rows of a fingerprint, which `fill` puts in a folder, and their space, if they are not there."""
-    folder = rows_folder(root, fingerprint)
-    if files.is_whole(folder):
-        return
+def settle_rows(root: Path, built: Path, space: dict[str, Any], facts: Any) -> str:
+    """Give finished rows their place, unless equal ones are there, and return their fingerprint.
 
-    def fill_all(target: Path) -> None:
-        fill(target)
-        (target / SPACE).write_text(files.dump_json(space), encoding="utf-8")
-
-    with writing(root):
-        for part in ("rows", "keys", "text"):
-            files.sweep(root / part, quiet=QUIET)
-        files.write_folder(folder, fill_all, once=True)
+    Args:
+        root: the cache.
+        built: a folder within it that holds the rows and nothing else; it is moved.
+        space: JSON of the rows' space.
+        facts: JSON of what else the fingerprint is of.
+    """
+    (built / SPACE).write_text(files.dump_json(space), encoding="utf-8")
+    digests = {name: entry["sha256"] for name, entry in files.seal(built).items()}
+    fingerprint = hashlib.sha256(json.dumps([SCHEMA, facts, digests], sort_keys=True).encode()).hexdigest()[:32]
+    for part in ("rows", "keys", "text"):
+        files.sweep(root / part, quiet=QUIET)
+    files.move_folder(built, rows_folder(root, fingerprint), once=True)
+    return fingerprint
 
 
 def remember(root: Path, key: str, entry: dict[str, Any]) -> None:
     """Note what the files and settings of `key` gave: an entry with its "fingerprint"."""
-    with writing(root):
-        files.write_text(_key_file(root, key), files.dump_json({"schema": SCHEMA, **entry}))
+    files.write_text(_key_file(root, key), files.dump_json({"schema": SCHEMA, **entry}))
 
 
 def recall(root: Path, key: str) -> dict[str, Any] | None:
@@ -144,9 +196,19 @@ def open_rows(folder: Path, side: str) -> Rows:
         TextganError: a file is no array of rows.
     """
     try:
-        return Rows(*(np.load(folder / f"{side}.{part}.npy", mmap_mode="r", allow_pickle=False) for part in PARTS))
+        labels = folder / f"{side}.labels.npy"
+        return Rows(
+            _mapped(folder / f"{side}.ids.npy"),
+            _mapped(folder / f"{side}.lines.npy"),
+            _mapped(labels) if labels.exists() else None,
+        )
     except (OSError, ValueError):
         raise _damaged(folder) from None
+
+
+def _mapped(path: Path) -> Array:
+    rows: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return rows
 
 
 def _damaged(folder: Path) -> TextganError:

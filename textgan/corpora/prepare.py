@@ -1,36 +1,77 @@
 """A named corpus, or a path, to rows of ids on disk: resolve, survey, encode; or find them ready.
 
-Two passes over the text, in bounded memory: the first counts lines and characters and takes the fingerprint, the
-second encodes. A second call with the same files and settings reads no text.
+Two passes over the text, in bounded memory whatever its size: the first counts lines and symbols, the second encodes.
+Both note how far they are, so that a killed preparation goes on, and use several processes where there is much text.
+A second call with the same files and settings reads no text.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from textgan.corpora import cards, matrix
+from textgan.corpora import cards, matrix, passes, workers, workshop
 from textgan.corpora.matrix import Rows
-from textgan.corpora.text import alphabet, billion_word, cutting, python_docs, sources
-from textgan.corpora.text.sources import Source, Tally
-from textgan.corpora.text.split import SIDES, Side, split_blocks
+from textgan.corpora.passes import Reading, Show
+from textgan.corpora.text import alphabet, billion_word, cutting, hub, nltk_corpora, python_docs, sources
+from textgan.corpora.text.cleaning import Rules
+from textgan.corpora.text.encode import EncodeBlock
+from textgan.corpora.text.sources import Damage, Source
+from textgan.corpora.text.split import SIDES
+from textgan.corpora.text.survey import Survey, sides_of
 from textgan.errors import TextganError, UsageError, near_miss
+from textgan.symbols import Symbols
 
-if TYPE_CHECKING:
-    from textgan.spaces import Text
-
-SCHEMA = 1  # part of every key and fingerprint: raise it when the same text gives other rows
+SCHEMA = 2  # part of every key: raise it when the same text gives other rows
+SAMPLE = 50_000  # lines that a tokenizer is trained on
 Tell = Callable[[str], None]
 
-LAYOUTS = {"billion_word": billion_word.source, "python_docs": python_docs.source}
+LAYOUTS = {
+    "billion_word": billion_word.source,
+    "python_docs": python_docs.source,
+}
+"""How a registered corpus is found, by its card's layout."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides the rows, besides the text."""
+
+    length: int
+    """Length of a row. [symbols]"""
+    heldout: float = 0.1
+    """Share of the lines held out by hash, where the corpus has no split of its own. [share]"""
+    errors: str = "strict"
+    """"strict", "replace" or "skip", for lines that are not UTF-8 and records that are none."""
+    max_lines: int = 10_000_000
+    """Most training lines. [lines]"""
+    column: str = ""
+    """Where the text is in a record; empty for the only or the usual place."""
+    label_column: str = ""
+    """Where the label is; "@file" for one file a class; empty for none."""
+    deduplicate: bool = False
+    """Leave out lines that were met before, on either side."""
+    normalise: str = "none"
+    lower: bool = False
+    shortest: int = 0
+    longest: int = 0
+    cut: str = "auto"
+    """"auto", "line" or "windows"."""
+    unit: str = "char"
+    pad: str = "own"
+    max_symbols: int = 2048
+    """Most symbols of the alphabet. [symbols]"""
+
+    @classmethod
+    def of(cls, *sections: Any) -> Settings:
+        """Take each value from the section that has an attribute of its name."""
+        names = [entry.name for entry in fields(cls)]
+        return cls(**{name: getattr(section, name) for section in sections for name in names if hasattr(section, name)})
 
 
 @dataclass(frozen=True)
@@ -39,219 +80,166 @@ class Corpus:
 
     name: str
     fingerprint: str
-    """Of the settings and the cleaned lines of both sides, hex: equal for equal text from other files."""
-    space: Text
+    """Of the rows and their space, hex: equal for equal text from other files."""
+    space: Symbols
     train: Rows
     heldout: Rows
     facts: dict[str, Any]
     """JSON: title, how it was split and cut, and what was counted on the way."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """All that decides the rows, besides the text."""
-
-    heldout: float
-    errors: str
-    max_lines: int
-    length: int
-    cut: str
-    pad: str
-    max_symbols: int
-
-
 def prepare(
     name: str,
+    settings: Settings,
     *,
-    data: str,
-    heldout: float,
-    errors: str,
-    max_lines: int,
-    length: int,
-    cut: str,
-    pad: str,
-    max_symbols: int,
+    data: str = "",
     cache: Path | str | None = None,
+    processes: int = 0,
     tell: Tell = lambda line: None,
+    show: Show = lambda stage, lines, share: None,
 ) -> Corpus:
     """Return the corpus, reading its text only where its rows are not in the cache.
 
     Args:
-        name: a registered corpus, or the path of a UTF-8 text file or of a folder of them.
+        name: a registered corpus, the path of a file, folder or archive, a glob, "-", `hf:REPO`, or `nltk:CORPUS`.
+        settings: what decides the rows.
         data: where a registered corpus lies on this machine.
-        heldout: share of lines held out by hash, where the corpus has no split of its own. [share]
-        errors: "strict", "replace" or "skip", for lines that are not UTF-8.
-        max_lines: most training lines. [lines]
-        length: length of a row. [symbols]
-        cut: "auto", "line" or "windows".
-        pad: "own" or "backtick".
-        max_symbols: largest alphabet. [symbols]
         cache: folder for the rows; else TEXTGAN_CACHE, else the user's cache folder.
+        processes: how many read large text; 0 is one a core.
         tell: receives what a user should know, a line at a time.
+        show: receives the stage, the lines done, and the share of the work that is, or None where it is not known.
 
     Raises:
-        UsageError: the name is neither a corpus nor a path.
-        TextganError: the text is missing, empty, binary, not UTF-8 or too short, or the cache cannot be written.
+        UsageError: the name is neither a corpus nor a path, or a setting does not suit the unit.
+        TextganError: the text is missing, empty, binary, damaged or too short, or the cache cannot be written.
     """
     root = matrix.cache_root(cache)
-    settings = Settings(heldout, errors, max_lines, length, cut, pad, max_symbols)
-    source = resolve_source(name, data=data, cache=root, tell=tell)
-    key = _key(source, settings)
-    entry = matrix.recall(root, key)
-    if entry is None:
-        tell(f"{source.name}: reading the text")
-        entry = _build(source, settings, root, tell)
-        if key != _key(source, settings):
-            raise TextganError(f"{source.name}: the text changed while it was read; run the command again")
-        matrix.remember(root, key, entry)
-    return _open(source.name, root, entry)
+    with matrix.writing(root):
+        source = resolve_source(name, settings, data=data, cache=root, tell=tell)
+        key = _key(source, settings)
+        entry = matrix.recall(root, key)
+        if entry is None:
+            with workshop.workshop(root, key, tell) as work:
+                entry = matrix.recall(root, key)  # by another process, meanwhile
+                if entry is None:
+                    tell(f"{source.name}: reading the text" + (", from where it was left" if work.begun else ""))
+                    reading = Reading(source, work, _rules(source, settings), processes or workers.available(), show)
+                    entry = _build(reading, settings, root, tell)
+                    if key != _key(source, settings):
+                        raise TextganError(f"{source.name}: the text changed while it was read; run the command again")
+                    matrix.remember(root, key, entry)
+        return _open(source.name, root, entry)
 
 
-def resolve_source(name: str, *, data: str, cache: Path, tell: Tell) -> Source:
-    """Return the files behind a name: a registered corpus first, else an existing path.
+def resolve_source(name: str, settings: Settings, *, data: str, cache: Path, tell: Tell) -> Source:
+    """Return the shards behind a name: a registered corpus first, else what its prefix says, else an existing path.
 
     Raises:
-        UsageError: neither; the line names the nearest corpus.
-        TextganError: the files are missing.
+        UsageError: none of these; the line names the nearest corpus.
+        TextganError: the text is missing.
     """
     if name in cards.names():
         card = cards.card(name)
-        return LAYOUTS[card.layout](card, data=data, cache=cache, tell=tell)
-    path = sources.existing(name)
-    if path is None:
+        return LAYOUTS[card.layout](card, data=data, cache=cache, max_lines=settings.max_lines, tell=tell)
+    if name.startswith("hf:"):
+        return hub.source(
+            name, column=settings.column, label_column=settings.label_column, cache=cache,
+            max_lines=settings.max_lines, tell=tell,
+        )  # fmt: skip
+    if name.startswith("nltk:"):
+        return nltk_corpora.source(name)
+    found = sources.resolve(name, column=settings.column, label_column=settings.label_column, cache=cache)
+    if found is None:
         raise UsageError(f"unknown corpus {name!r}, and no such file or folder{near_miss(name, cards.names())}")
-    return Source(path.stem, path.name, sources.text_files(path))
+    return found
 
 
-@dataclass
-class Survey:
-    """What the first pass learns."""
-
-    length: int
-    tally: Tally = field(default_factory=Tally)
-    lines: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
-    digests: dict[Side, Any] = field(default_factory=lambda: {side: sha256() for side in SIDES})
-    heads: alphabet.Counts = field(default_factory=lambda: alphabet.count([]))
-    """Characters of training lines up to `length`: all that the line cut keeps."""
-    tails: alphabet.Counts = field(default_factory=lambda: alphabet.count([]))
-    fitting: int = 0
-    """Training lines of at most `length` characters."""
-
-    def add(self, side: Side, block: list[str]) -> None:
-        """Count a block of lines."""
-        self.lines[side] += len(block)
-        self.digests[side].update("".join(f"{line}\n" for line in block).encode())
-        if side == "train":
-            self.heads += alphabet.count([line[: self.length] for line in block])
-            self.tails += alphabet.count([line[self.length :] for line in block])
-            self.fitting += sum(len(line) <= self.length for line in block)
-
-    def cut(self, wanted: str) -> str:
-        """Return the cut that is used."""
-        return cutting.choose(wanted, fitting=self.fitting, lines=self.lines["train"])
-
-    def counts(self, cut: str) -> alphabet.Counts:
-        """Return how often each character is in the training text that this cut keeps."""
-        return self.heads if cut == "line" else self.heads + self.tails
+def _rules(source: Source, settings: Settings) -> Rules:
+    return Rules(
+        errors=settings.errors, labelled=source.labelled, normalise=settings.normalise, lower=settings.lower,
+        shortest=settings.shortest, longest=settings.longest, heldout=0.0 if source.heldout else settings.heldout,
+    )  # fmt: skip
 
 
-def _build(source: Source, settings: Settings, root: Path, tell: Tell) -> dict[str, Any]:
-    survey = _survey(source, settings)
-    _check(source, settings, survey, tell)
-    cut = survey.cut(settings.cut)
-    counts = survey.counts(cut)
-    space = alphabet.text_space(counts, length=settings.length, pad=settings.pad, max_symbols=settings.max_symbols)
-    fingerprint = _fingerprint(space, cut, survey)
-    fill = partial(_encode, source, settings, cut, space)
-    matrix.write_rows(root, fingerprint, space.to_json(), fill)
-    facts = _facts(source, survey, cut, alphabet.outside(counts, space))
-    return {"fingerprint": fingerprint, "facts": facts}
-
-
-def _blocks(source: Source, settings: Settings, tally: Tally) -> Iterator[tuple[Side, list[str]]]:
-    return split_blocks(
-        source, heldout=settings.heldout, errors=settings.errors, max_lines=settings.max_lines, tally=tally
+def _build(reading: Reading, settings: Settings, root: Path, tell: Tell) -> dict[str, Any]:
+    source, damage = reading.source, Damage(settings.errors)
+    deduplicate = settings.deduplicate or source.deduplicate
+    firsts = passes.find_duplicates(reading) if deduplicate else None
+    sample = SAMPLE if settings.unit in alphabet.TRAINED else 0
+    survey, extent = passes.survey(
+        reading, damage, firsts, unit=settings.unit, length=settings.length, sample=sample, most=settings.max_lines
     )
+    _check(source, settings, survey, damage, tell)
+    space, cut, unknown = _space(settings, survey)
+    built = passes.encode(reading, EncodeBlock(reading.rules, space, cut), extent, firsts, sum(survey.lines.values()))
+    fingerprint = matrix.settle_rows(root, built, space.to_json(), cut)
+    return {"fingerprint": fingerprint, "facts": _facts(source, survey, damage, cut, unknown)}
 
 
-def _survey(source: Source, settings: Settings) -> Survey:
-    survey = Survey(settings.length)
-    for side, block in _blocks(source, settings, survey.tally):
-        survey.add(side, block)
-    return survey
+def _space(settings: Settings, survey: Survey) -> tuple[Symbols, str, int]:
+    """Return the space, the cut, and how many symbols of the text the space does not have."""
+    lines = [line for _, line in survey.sample]
+    if settings.unit in alphabet.TRAINED:
+        counts, cut = survey.heads, settings.cut
+    else:
+        cut = cutting.choose(settings.cut, fitting=survey.fitting, lines=survey.lines["train"])
+        counts = survey.symbols(cut)
+    space = alphabet.build(
+        settings.unit, counts, lines, length=settings.length, pad=settings.pad, max_symbols=settings.max_symbols,
+        labels=tuple(sorted(survey.labels)), more=bool(survey.forgotten),
+    )  # fmt: skip
+    if cut == "auto":  # how many symbols a line has is known only now
+        _, _, fitting = alphabet.measure(space, lines)
+        cut = cutting.choose(cut, fitting=fitting, lines=len(lines))
+    return space, cut, alphabet.outside(counts, space) + survey.forgotten
 
 
-def _check(source: Source, settings: Settings, survey: Survey, tell: Tell) -> None:
-    """Refuse text that is not UTF-8 (unless asked to go on) and text too short to split."""
-    tally, lines = survey.tally, survey.lines
-    if tally.first_undecodable:
-        file = tally.first_undecodable
-        where = (
-            f"lines that are not UTF-8: {tally.undecodable}, the first {file}:{sources.first_undecodable_line(file)}"
-        )
+def _check(source: Source, settings: Settings, survey: Survey, damage: Damage, tell: Tell) -> None:
+    """Refuse damaged text (unless asked to go on) and text too short to split."""
+    if survey.undecodable:
+        where, _, number = survey.first_undecodable.rpartition(":")
+        damage.add("lines that are not UTF-8", where, int(number), survey.undecodable)
+    if damage.counts:
         if settings.errors == "strict":
-            raise TextganError(f"{where}; mend them, or say -s corpus.errors=replace or -s corpus.errors=skip")
-        tell(f"{source.name}: {where} ({settings.errors})")
+            raise TextganError(f"{damage}; mend them, or say -s corpus.errors=replace or -s corpus.errors=skip")
+        tell(f"{source.name}: {damage} ({settings.errors})")
+    lines = sides_of(survey)
     if not sum(lines.values()):
-        raise TextganError(f"{source.name}: no text in {source.training[0]}; it needs lines that are not empty")
+        raise TextganError(f"{source.name}: no text in {_first_name(source)}; it needs lines that are not empty")
     if not all(lines.values()):
         needed = math.ceil(5 / min(settings.heldout, 1 - settings.heldout))  # then a side is empty once in 150 times
         have = f"lines to train on: {lines['train']}, to hold out: {lines['heldout']}"
         raise TextganError(f"{source.name}: {have}; give at least {needed} different lines, or change corpus.heldout")
 
 
-def _encode(source: Source, settings: Settings, cut: str, space: Text, folder: Path) -> None:
-    dtype = np.uint8 if space.size <= 256 else np.uint16
-    first = dict.fromkeys(SIDES, 0)
-    with (
-        matrix.ArrayWriter(folder / "train.ids.npy", dtype, (space.length,)) as train_ids,
-        matrix.ArrayWriter(folder / "train.lines.npy", np.uint32) as train_lines,
-        matrix.ArrayWriter(folder / "heldout.ids.npy", dtype, (space.length,)) as heldout_ids,
-        matrix.ArrayWriter(folder / "heldout.lines.npy", np.uint32) as heldout_lines,
-    ):
-        writers = {"train": (train_ids, train_lines), "heldout": (heldout_ids, heldout_lines)}
-        for side, block in _blocks(source, settings, Tally()):
-            ids, lines = writers[side]
-            for rows, numbers in cutting.row_blocks(block, cut=cut, length=space.length, first=first[side]):
-                ids.append(space.encode(rows))
-                lines.append(np.array(numbers))
-            first[side] += len(block)
+def _first_name(source: Source) -> str:
+    return next((shard.name for shard in source.training), source.name)
 
 
 def _key(source: Source, settings: Settings) -> str:
     """Return a hash of the files as they lie on disk and of the settings."""
-    sides = [sources.stamps(source.training), sources.stamps(source.heldout)]
-    return _hash([SCHEMA, sides, source.deduplicate, asdict(settings)])
-
-
-def _fingerprint(space: Text, cut: str, survey: Survey) -> str:
-    return _hash([SCHEMA, cut, space.to_json(), *(survey.digests[side].hexdigest() for side in SIDES)])
-
-
-def _hash(value: Any) -> str:
+    sides = [[shard.stamp for shard in side] for side in (source.training, source.heldout)]
+    value = [SCHEMA, sides, source.deduplicate, source.labelled, asdict(settings)]
     return sha256(json.dumps(value).encode()).hexdigest()[:32]
 
 
-def _facts(source: Source, survey: Survey, cut: str, unknown: int) -> dict[str, Any]:
-    tally = survey.tally
+def _facts(source: Source, survey: Survey, damage: Damage, cut: str, unknown: int) -> dict[str, Any]:
     return {
         "title": source.title,
         "split": source.split,
         "cut": cut,
-        "lines_read": tally.read,
-        "empty_dropped": tally.empty,
-        "duplicates_dropped": tally.duplicates,
-        "not_utf8": tally.undecodable,
-        "unknown_characters": unknown,
-        "lines": dict(survey.lines),
+        "lines_read": survey.read,
+        "dropped": dict(survey.dropped),
+        "damage": dict(damage.counts),
+        "unknown_symbols": unknown,
+        "lines": sides_of(survey),
+        "labels": {name: survey.labels[name] for name in sorted(survey.labels)},
     }
 
 
 def _open(name: str, root: Path, entry: dict[str, Any]) -> Corpus:
-    from textgan import spaces
-
     folder = matrix.rows_folder(root, entry["fingerprint"])
-    space = matrix.open_space(folder, spaces.Text.from_json)
+    space = matrix.open_space(folder, Symbols.from_json)
     train, heldout = (matrix.open_rows(folder, side) for side in SIDES)
     facts = entry["facts"] | {"rows": {"train": len(train), "heldout": len(heldout)}}
     return Corpus(name, entry["fingerprint"], space, train, heldout, facts)

@@ -34,6 +34,9 @@ WARM = 30.0  # first steps are slow; no estimate before. [s]
 class Watch(Protocol):
     """Who is told how a run goes; it changes nothing."""
 
+    def preparing(self, stage: str, lines: int, share: float | None) -> None:
+        """So many lines of the text went through a stage: that share of it, where it is known."""
+
     def started(self, total: int, first: int) -> None:
         """The loop begins at step `first` of `total`."""
 

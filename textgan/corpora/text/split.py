@@ -1,70 +1,83 @@
-"""The training and held-out lines of a source, in the order of its files."""
+"""The training and held-out lines of a block."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import blake2b
-from itertools import chain
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass
+from itertools import compress
+from typing import Literal, NamedTuple
 
-from textgan.corpora.text.sources import Source, Tally, read_blocks
+import numpy as np
+import numpy.typing as npt
+from xxhash import xxh3_64_intdigest
+
+from textgan.corpora.text.cleaning import Cleaned, Rules, clean
+from textgan.corpora.text.sources import Damage, Source
 
 Side = Literal["train", "heldout"]
 SIDES: tuple[Side, Side] = ("train", "heldout")
 
 
-def position(line: str) -> float:
-    """Return where a line falls in [0, 1): its hash, the same for the same line in every run and place."""
-    return int.from_bytes(blake2b(line.encode(), digest_size=8).digest()) / 2**64
+@dataclass(frozen=True)
+class Block:
+    """A block of wire bytes with all that decides what becomes of its lines."""
+
+    data: bytes
+    shard: str
+    label: str | None = None
+    """The label of all its lines, where the shard decides it."""
+    side: Side | None = None
+    """The side of all its lines; None where the hash of each decides."""
+    first: npt.NDArray[np.bool_] | None = None
+    """Which of its clean lines were not met before, where repeated lines are left out."""
+    limit: int | None = None
+    """Most training lines to take of it. [lines]"""
 
 
-def split_blocks(
-    source: Source, *, heldout: float, errors: str, max_lines: int, tally: Tally
-) -> Iterator[tuple[Side, list[str]]]:
-    """Yield blocks of lines with the side they are on; at most `max_lines` training lines in all.
+class Lines(NamedTuple):
+    """Lines of one side of a block."""
 
-    Args:
-        source: its own held-out files decide, else the hash of each line, so that duplicates share a side.
-        heldout: share of lines held out by hash. [share]
-        errors: what to do with lines that are not UTF-8, as `read_blocks` has it.
-        max_lines: most training lines. [lines]
-        tally: counts what reading meets.
-    """
-    by_files = bool(source.heldout)
-    share = 0.0 if by_files else heldout
-    seen: set[float] | None = set() if source.deduplicate else None
-    left = max_lines
-    for block in _blocks(source.training, errors, tally):
-        train, held = _part(block, share, left, seen, tally)
-        left -= len(train)
-        yield "train", train
-        yield "heldout", held
-        if not left:
-            break
-    yield from (("heldout", block) for block in _blocks(source.heldout, errors, tally))
+    text: list[str]
+    labels: list[str] | None
 
 
-def _blocks(files: tuple[Path, ...], errors: str, tally: Tally) -> Iterator[list[str]]:
-    return chain.from_iterable(read_blocks(file, errors=errors, tally=tally) for file in files)
+def hashes(lines: list[str]) -> list[int]:
+    """64-bit XXH3 of each line's UTF-8: the same in every run and place."""
+    return [xxh3_64_intdigest(line.encode()) for line in lines]
 
 
-def _part(
-    block: list[str], share: float, left: int, seen: set[float] | None, tally: Tally
-) -> tuple[list[str], list[str]]:
-    """Part a block into training and held-out lines, up to and with the `left`-th training line."""
-    if not share and seen is None:
-        return block[:left], []
-    train: list[str] = []
-    held: list[str] = []
-    for line in block:
-        place = position(line)
-        if seen is not None:
-            if place in seen:
-                tally.duplicates += 1
-                continue
-            seen.add(place)
-        (held if place < share else train).append(line)
-        if len(train) == left:
-            break
-    return train, held
+def blocks(source: Source, side: Side, damage: Damage) -> Iterator[Block]:
+    """Yield the blocks of a source's training or held-out shards."""
+    fixed = side if source.heldout else None
+    for shard in source.training if side == "train" else source.heldout:
+        for data in shard.read(damage):
+            yield Block(data, shard.name, shard.label, fixed)
+
+
+def part(block: Block, rules: Rules) -> tuple[Cleaned, dict[Side, Lines]]:
+    """Clean a block and part it into training and held-out lines, up to and with the `limit`-th training line."""
+    cleaned = clean(block.data, rules, block.label)
+    if block.first is not None:
+        cleaned.keep(block.first.tolist(), "duplicates")
+    if block.side == "heldout":
+        return cleaned, {"heldout": Lines(cleaned.lines, cleaned.labels)}
+    if block.side == "train" or not rules.heldout:
+        return cleaned, {"train": _first(cleaned, block.limit)}
+    edge = int(rules.heldout * 2**64)
+    held = [code < edge for code in hashes(cleaned.lines)]
+    if block.limit is not None:
+        taken = np.cumsum(~np.array(held, dtype=bool))
+        held = held[: int(np.searchsorted(taken, block.limit)) + 1]
+    return cleaned, {
+        "train": _chosen(cleaned, [not h for h in held]),
+        "heldout": _chosen(cleaned, held),
+    }
+
+
+def _first(cleaned: Cleaned, limit: int | None) -> Lines:
+    return Lines(cleaned.lines[:limit], None if cleaned.labels is None else cleaned.labels[:limit])
+
+
+def _chosen(cleaned: Cleaned, wanted: list[bool]) -> Lines:
+    labels = None if cleaned.labels is None else list(compress(cleaned.labels, wanted))
+    return Lines(list(compress(cleaned.lines, wanted)), labels)

@@ -12,30 +12,21 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from xxhash import xxh3_64_intdigest
 
 from textgan.config import Config
 from textgan.corpora import cards, matrix
 from textgan.corpora import prepare as prepare_module
-from textgan.corpora.prepare import Corpus, prepare
-from textgan.corpora.text import sources
+from textgan.corpora.prepare import Corpus, Settings, prepare
+from textgan.corpora.text import streams
 from textgan.errors import TextganError, UsageError
 
-DEFAULTS: dict[str, Any] = {
-    "data": "",
-    "heldout": 0.2,
-    "errors": "strict",
-    "max_lines": 10**7,
-    "length": 12,
-    "cut": "auto",
-    "pad": "own",
-    "max_symbols": 2048,
-}
+HELDOUT = 0.2
 
 
 @pytest.fixture
@@ -53,8 +44,10 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def make(name: Path | str, cache: Path, **changes: Any) -> Corpus:
-    return prepare(str(name), cache=cache, **(DEFAULTS | changes))
+def make(name: Path | str, cache: Path, *, processes: int = 1, **changes: Any) -> Corpus:
+    beside = {key: changes.pop(key) for key in ("data", "tell", "show") if key in changes}
+    settings = Settings(**({"length": 12, "heldout": HELDOUT} | changes))
+    return prepare(str(name), settings, cache=cache, processes=processes, **beside)
 
 
 def oracle(
@@ -62,10 +55,10 @@ def oracle(
 ) -> dict[str, tuple[list[list[int]], list[int]]]:
     """Cut and encode a file line by line with dictionaries; ids and line numbers of each side."""
     lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    hashes = [int.from_bytes(blake2b(line.encode(), digest_size=8).digest(), "big") for line in lines]
+    hashes = [xxh3_64_intdigest(line.encode()) for line in lines]
     sides = {
-        "train": [line for line, h in zip(lines, hashes, strict=True) if h >= 0.2 * 2**64],
-        "heldout": [line for line, h in zip(lines, hashes, strict=True) if h < 0.2 * 2**64],
+        "train": [line for line, h in zip(lines, hashes, strict=True) if h >= HELDOUT * 2**64],
+        "heldout": [line for line, h in zip(lines, hashes, strict=True) if h < HELDOUT * 2**64],
     }
 
     def windows(line: str) -> list[str]:
@@ -96,7 +89,7 @@ def oracle(
 def test_rows_agree_with_the_slow_oracle(
     text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, cut: str, pad: str, max_symbols: int
 ) -> None:
-    monkeypatch.setattr(sources, "CHUNK", 1024)  # several blocks
+    monkeypatch.setattr(streams, "CHUNK", 1024)  # several blocks
     corpus = make(text, cache, cut=cut, pad=pad, max_symbols=max_symbols)
     expected = oracle(text, length=12, cut=cut, pad=pad, max_symbols=max_symbols)
     for side, rows in (("train", corpus.train), ("heldout", corpus.heldout)):
@@ -122,12 +115,13 @@ def test_facts_count_what_happened(tmp_path: Path, cache: Path) -> None:
     corpus = make(path, cache, errors="skip", max_symbols=6, tell=told.append)
     facts = corpus.facts
     assert json.loads(json.dumps(facts)) == facts
-    assert (facts["lines_read"], facts["empty_dropped"], facts["not_utf8"]) == (53, 2, 1)
+    assert (facts["lines_read"], facts["dropped"]) == (53, {"empty": 2, "not UTF-8": 1})
+    assert facts["damage"] == {"lines that are not UTF-8": 1}
     assert sum(facts["lines"].values()) == 50
     assert facts["rows"] == {"train": len(corpus.train), "heldout": len(corpus.heldout)} == facts["lines"]
     assert facts["split"] == "hash of the line"
     train = corpus.train.ids
-    assert facts["unknown_characters"] == int((train == corpus.space.unknown).sum()) > 0
+    assert facts["unknown_symbols"] == int((train == corpus.space.unknown).sum()) > 0
     assert any(f"{path}:53" in line and "skip" in line for line in told)
 
 
@@ -144,7 +138,7 @@ def test_many_symbols_need_two_bytes(tmp_path: Path, cache: Path) -> None:
 
 def test_a_second_call_reads_no_text(text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = make(text, cache)
-    monkeypatch.setattr("textgan.corpora.prepare.split_blocks", None)
+    monkeypatch.setattr("textgan.corpora.passes.blocks", None)
     second = make(text, cache)
     assert (second.fingerprint, second.facts, second.space) == (first.fingerprint, first.facts, first.space)
     assert np.array_equal(second.train.ids, first.train.ids)

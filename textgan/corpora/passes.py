@@ -1,0 +1,203 @@
+"""The passes over a text: find repeated lines, survey, encode. Each goes on where a killed one stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from textgan.corpora.matrix import RowsWriter
+from textgan.corpora.text.cleaning import Rules
+from textgan.corpora.text.duplicates import HashBlock, first_met
+from textgan.corpora.text.encode import EncodeBlock
+from textgan.corpora.text.sources import Damage, Source
+from textgan.corpora.text.split import SIDES, Block, Side, blocks
+from textgan.corpora.text.survey import Survey, SurveyBlock
+from textgan.corpora.workers import ordered
+from textgan.corpora.workshop import Workshop
+
+Show = Callable[[str, int, float | None], None]
+Array = npt.NDArray[Any]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A source that is being read, and by what rules, where, and how."""
+
+    source: Source
+    work: Workshop
+    rules: Rules
+    processes: int
+    show: Show
+
+    def blocks(self, side: Side, damage: Damage, firsts: Firsts | None) -> Iterator[Block]:
+        """Yield the blocks of the training or held-out shards."""
+        found = blocks(self.source, side, damage)
+        return found if firsts is None else firsts.masked(found, side)
+
+    def walk(
+        self, job: Callable[[Block], Result], found: Iterator[Block], done: int
+    ) -> Iterator[tuple[Block, Result]]:
+        """Yield the blocks after the first `done`, in order, with what `job` makes of them."""
+        return ordered(job, islice(found, done, None), self.processes)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of the training shards is read."""
+
+    blocks: int
+    limit: int | None = None
+    """Most training lines of the last of these blocks, where not all of them are taken. [lines]"""
+
+    def within(self, found: Iterator[Block]) -> Iterator[Block]:
+        """Yield the training blocks that are read."""
+        for number, block in enumerate(islice(found, self.blocks), 1):
+            yield replace(block, limit=self.limit) if number == self.blocks else block
+
+
+@dataclass(frozen=True)
+class Firsts:
+    """Which clean lines of a text were not met before."""
+
+    met: Array
+    """(line,) bool, training shards first."""
+    lines: dict[str, list[int]]
+    """Clean lines of each block, by side."""
+
+    def masked(self, found: Iterator[Block], side: Side) -> Iterator[Block]:
+        """Give each block its lines' part."""
+        start = 0 if side == "train" else sum(self.lines["train"])
+        for block, count in zip(found, self.lines[side], strict=True):
+            yield replace(block, first=np.array(self.met[start : start + count]))
+            start += count
+
+
+def find_duplicates(reading: Reading) -> Firsts:
+    """Hash every clean line, and find which hashes were met before."""
+    work = reading.work
+    codes, met = work.folder / "hashes.u64", work.folder / "first.bool"
+    state = work.state("duplicates") or {"lines": {side: [] for side in SIDES}, "whole": False}
+    lines: dict[str, list[int]] = state["lines"]
+    if not state["whole"]:
+        count = sum(map(sum, lines.values()))
+        with codes.open("r+b" if count else "wb") as file:
+            file.truncate(8 * count)
+            file.seek(8 * count)
+            for side in SIDES:
+                found_blocks = reading.blocks(side, Damage("skip"), None)
+                for _, found in reading.walk(HashBlock(reading.rules), found_blocks, len(lines[side])):
+                    file.write(found.data)
+                    lines[side].append(len(found))
+                    count += len(found)
+                    reading.show("looking for repeated lines", count, None)
+                    if work.due():
+                        file.flush()
+                        work.note("duplicates", {"lines": lines, "whole": False})
+        first_met(codes, met)
+        work.note("duplicates", {"lines": lines, "whole": True})
+    length = met.stat().st_size
+    return Firsts(np.memmap(met, dtype=np.bool_, mode="r") if length else np.zeros(0, dtype=bool), lines)
+
+
+def survey(
+    reading: Reading,
+    damage: Damage,
+    firsts: Firsts | None,
+    *,
+    unit: str,
+    length: int,
+    sample: int,
+    most: int,
+) -> tuple[Survey, Extent]:
+    """Count lines and symbols, up to the `most`-th training line.
+
+    Args:
+        reading: what is read.
+        damage: counts what is wrong with it.
+        firsts: which lines were not met before, where repeated ones are left out.
+        unit: of the symbols.
+        length: of a row. [symbols]
+        sample: lines of the sample. [lines]
+        most: training lines. [lines]
+    """
+    job = SurveyBlock(reading.rules, unit, length, sample)
+    state = reading.work.state("survey") or {"done": dict.fromkeys(SIDES, 0), "limit": None, "whole": False}
+    found = Survey.from_json(state["found"]) if "found" in state else Survey()
+    done, limit = state["done"], state["limit"]
+    if state["whole"]:  # nothing is read again, so that nothing would be counted again
+        damage.take(state["damage"])
+
+    def note(whole: bool) -> None:
+        state = {"done": done, "limit": limit, "whole": whole, "found": found.to_json(), "damage": damage.to_json()}
+        reading.work.note("survey", state)
+
+    for side in SIDES:
+        if (side == "train" and limit is not None) or state["whole"]:
+            continue
+        for block, part in reading.walk(job, reading.blocks(side, damage, firsts), done[side]):
+            left = most - found.lines["train"]
+            if part.lines["train"] >= left and side == "train":
+                limit = left
+                part = job(replace(block, limit=limit))
+            found.add(block, part, sample)
+            done[side] += 1
+            reading.show("reading", found.read, None)
+            if limit is not None and side == "train":
+                break
+            if reading.work.due():
+                note(whole=False)
+    note(whole=True)
+    return found, Extent(done["train"], limit)
+
+
+def encode(reading: Reading, job: EncodeBlock, extent: Extent, firsts: Firsts | None, total: int) -> Path:
+    """Write the rows of both sides, and return their folder.
+
+    Args:
+        reading: what is read.
+        job: how a block becomes rows.
+        extent: how much of the training shards.
+        firsts: which lines were not met before, where repeated ones are left out.
+        total: lines on both sides.
+    """
+    folder = reading.work.folder / "rows"
+    folder.mkdir(exist_ok=True)
+    nothing = dict.fromkeys(SIDES, 0)
+    state = reading.work.state("encode") or {"blocks": nothing, "lines": nothing, "rows": nothing}
+    done, lines = dict(state["blocks"]), dict(state["lines"])
+    writers = {
+        side: RowsWriter(
+            folder, side, size=job.space.size, length=job.space.length, labelled=bool(job.space.labels),
+            done=state["rows"][side],
+        )
+        for side in SIDES
+    }  # fmt: skip
+
+    def note() -> None:
+        for writer in writers.values():
+            writer.sync()
+        rows = {side: writer.length for side, writer in writers.items()}
+        reading.work.note("encode", {"blocks": done, "lines": lines, "rows": rows})
+
+    with ExitStack() as closing:
+        for writer in writers.values():
+            closing.callback(writer.close)
+        for side in SIDES:
+            found = reading.blocks(side, Damage("skip"), firsts)
+            for _, encoded in reading.walk(job, extent.within(found) if side == "train" else found, done[side]):
+                for target, part in encoded.items():
+                    writers[target].append(part.ids, part.numbers + lines[target], part.labels)
+                    lines[target] += part.lines
+                done[side] += 1
+                reading.show("encoding", sum(lines.values()), sum(lines.values()) / max(1, total))
+                if reading.work.due():
+                    note()
+    return folder

@@ -1,0 +1,56 @@
+"""Which lines of a text were met before: found by their hashes on disk, with little memory whatever the text's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textgan.corpora.text.cleaning import Rules, clean
+from textgan.corpora.text.split import Block, hashes
+
+Array = npt.NDArray[Any]
+PARTITION = 1 << 22  # hashes sorted at a time
+
+
+@dataclass(frozen=True)
+class HashBlock:
+    """Block to the hashes of its clean lines, (line,) uint64."""
+
+    rules: Rules
+
+    def __call__(self, block: Block) -> Array:
+        """Hash one block."""
+        return np.array(hashes(clean(block.data, self.rules, block.label).lines), dtype=np.uint64)
+
+
+def first_met(path: Path, result: Path) -> None:
+    """Write whether each hash of one file is the first of its value, as bool, into another.
+
+    A part of the values at a time, so that memory is that of `PARTITION` hashes, and of a mapped file.
+    """
+    codes: Array = np.memmap(path, dtype=np.uint64, mode="r") if path.stat().st_size else np.zeros(0, dtype=np.uint64)
+    with result.open("wb") as file:
+        file.truncate(len(codes))
+    if not len(codes):
+        return
+    first: Array = np.memmap(result, dtype=np.bool_, mode="r+")
+    parts = -(-len(codes) // PARTITION)
+    edges = [int(i * 2**64 / parts) for i in range(parts)] + [2**64]
+    for low, high in zip(edges, edges[1:], strict=False):
+        places = _within(codes, low, high)
+        _, firsts = np.unique(codes[places], return_index=True)  # the first of equal ones
+        first[places[firsts]] = True
+    first.flush()
+
+
+def _within(codes: Array, low: int, high: int) -> Array:
+    """Places of the hashes in [low, high), found a stretch at a time."""
+    found = []
+    for start in range(0, len(codes), PARTITION):
+        stretch = codes[start : start + PARTITION]
+        found.append(start + np.flatnonzero((stretch >= np.uint64(low)) & (stretch <= np.uint64(high - 1))))
+    return np.concatenate(found)

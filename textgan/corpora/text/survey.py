@@ -1,0 +1,114 @@
+"""What the first pass over a text learns: its lines, symbols, labels, a sample, and everything that was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from heapq import nsmallest
+from typing import Any
+
+from textgan.corpora.text import alphabet
+from textgan.corpora.text.cleaning import Rules
+from textgan.corpora.text.split import SIDES, Block, Side, hashes, part
+
+MOST_SYMBOLS = 1 << 20  # distinct symbols counted at a time; beyond, those met once are forgotten
+SAMPLED = 1_000  # characters of a sampled line
+
+
+@dataclass
+class Survey:
+    """Counts over some blocks; those of two stretches of text add up."""
+
+    read: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    undecodable: int = 0
+    first_undecodable: str = ""
+    """Where the first line that is not UTF-8 is, as shard:line."""
+    lines: Counter[str] = field(default_factory=Counter)
+    """Lines that stay, by side."""
+    heads: Counter[str] = field(default_factory=Counter)
+    """Symbols of training lines up to the length of a row: all that the line cut keeps."""
+    tails: Counter[str] = field(default_factory=Counter)
+    """The symbols after those."""
+    forgotten: int = 0
+    """Occurrences of symbols that were too rare among too many to be remembered."""
+    fitting: int = 0
+    """Training lines that fit in a row."""
+    labels: Counter[str] = field(default_factory=Counter)
+    """Training lines by label."""
+    sample: list[tuple[int, str]] = field(default_factory=list)
+    """The training lines of least hash, which are a uniform sample of the distinct ones, with their hashes."""
+    shard: str = ""
+    """The shard that was read last."""
+    at: int = 0
+    """Lines read of it."""
+
+    def add(self, block: Block, other: Survey, most: int) -> None:
+        """Add what a block holds, the next one in the order of the text; keep a sample of `most` lines."""
+        if block.shard != self.shard:
+            self.shard, self.at = block.shard, 0
+        if other.undecodable and not self.first_undecodable:
+            self.first_undecodable = f"{block.shard}:{self.at + int(other.first_undecodable)}"
+        self.at += other.read
+        for name in ("read", "undecodable", "fitting"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("dropped", "lines", "heads", "tails", "labels"):
+            getattr(self, name).update(getattr(other, name))
+        if other.sample:
+            self.sample = nsmallest(most, {*self.sample, *other.sample})
+        for counts in (self.heads, self.tails):
+            if len(counts) > MOST_SYMBOLS:
+                self._forget(counts)
+
+    def _forget(self, counts: Counter[str]) -> None:
+        """Forget the rarest symbols, so that memory is bounded whatever the text; what stays is counted as it was."""
+        least = sorted(counts.values())[len(counts) // 2]
+        for symbol in [symbol for symbol, count in counts.items() if count <= least]:
+            self.forgotten += counts.pop(symbol)
+
+    def symbols(self, cut: str) -> Counter[str]:
+        """Return how often each symbol is in the training text that this cut keeps."""
+        return self.heads if cut == "line" else self.heads + self.tails
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Survey:
+        """Take back what `to_json` gave."""
+        counters = {name: Counter(entry) for name, entry in value.items() if isinstance(entry, dict)}
+        sample = [(int(code), str(line)) for code, line in value["sample"]]
+        return cls(**(value | counters | {"sample": sample}))
+
+
+@dataclass(frozen=True)
+class SurveyBlock:
+    """Block to its Survey; `first_undecodable` is then the line's number within the block."""
+
+    rules: Rules
+    unit: str
+    length: int
+    sample: int
+    """Lines to keep of a block for the sample."""
+
+    def __call__(self, block: Block) -> Survey:
+        """Count one block."""
+        cleaned, sides = part(block, self.rules)
+        first = str(cleaned.first_undecodable)
+        survey = Survey(cleaned.read, cleaned.dropped, cleaned.undecodable, first)
+        for side in SIDES:
+            survey.lines[side] = len(sides[side].text) if side in sides else 0
+        if "train" in sides:
+            train = sides["train"]
+            survey.heads, survey.tails, survey.fitting = alphabet.count(self.unit, train.text, self.length)
+            survey.labels = Counter(train.labels)
+            if self.sample:
+                pairs = zip(hashes(train.text), (line[:SAMPLED] for line in train.text), strict=True)
+                survey.sample = nsmallest(self.sample, set(pairs))
+        return survey
+
+
+def sides_of(survey: Survey) -> dict[Side, int]:
+    """Return the lines on each side."""
+    return {side: survey.lines[side] for side in SIDES}
