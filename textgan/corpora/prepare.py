@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -23,6 +24,7 @@ from textgan.corpora.text import alphabet, billion_word, cutting, python_docs, s
 from textgan.corpora.text.sources import Source, Tally
 from textgan.corpora.text.split import SIDES, Side, split_blocks
 from textgan.errors import TextganError, UsageError, near_miss
+from textgan.symbols import Symbols
 
 if TYPE_CHECKING:
     from textgan.spaces import Text
@@ -131,9 +133,9 @@ class Survey:
     tally: Tally = field(default_factory=Tally)
     lines: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
     digests: dict[Side, Any] = field(default_factory=lambda: {side: sha256() for side in SIDES})
-    heads: alphabet.Counts = field(default_factory=lambda: alphabet.count([]))
+    heads: alphabet.Counts = field(default_factory=Counter)
     """Characters of training lines up to `length`: all that the line cut keeps."""
-    tails: alphabet.Counts = field(default_factory=lambda: alphabet.count([]))
+    tails: alphabet.Counts = field(default_factory=Counter)
     fitting: int = 0
     """Training lines of at most `length` characters."""
 
@@ -142,9 +144,10 @@ class Survey:
         self.lines[side] += len(block)
         self.digests[side].update("".join(f"{line}\n" for line in block).encode())
         if side == "train":
-            self.heads += alphabet.count([line[: self.length] for line in block])
-            self.tails += alphabet.count([line[self.length :] for line in block])
-            self.fitting += sum(len(line) <= self.length for line in block)
+            heads, tails, fitting = alphabet.count("char", block, self.length)
+            alphabet.merge(self.heads, heads)
+            alphabet.merge(self.tails, tails)
+            self.fitting += fitting
 
     def cut(self, wanted: str) -> str:
         """Return the cut that is used."""
@@ -160,7 +163,9 @@ def _build(source: Source, settings: Settings, root: Path, tell: Tell) -> dict[s
     _check(source, settings, survey, tell)
     cut = survey.cut(settings.cut)
     counts = survey.counts(cut)
-    space = alphabet.text_space(counts, length=settings.length, pad=settings.pad, max_symbols=settings.max_symbols)
+    space = alphabet.build(
+        "char", counts, [], length=settings.length, pad=settings.pad, max_symbols=settings.max_symbols
+    )
     fingerprint = _fingerprint(space, cut, survey)
     fill = partial(_encode, source, settings, cut, space)
     matrix.write_rows(root, fingerprint, space.to_json(), fill)
@@ -200,7 +205,7 @@ def _check(source: Source, settings: Settings, survey: Survey, tell: Tell) -> No
         raise TextganError(f"{source.name}: {have}; give at least {needed} different lines, or change corpus.heldout")
 
 
-def _encode(source: Source, settings: Settings, cut: str, space: Text, folder: Path) -> None:
+def _encode(source: Source, settings: Settings, cut: str, space: Symbols, folder: Path) -> None:
     dtype = np.uint8 if space.size <= 256 else np.uint16
     first = dict.fromkeys(SIDES, 0)
     with (
@@ -212,9 +217,9 @@ def _encode(source: Source, settings: Settings, cut: str, space: Text, folder: P
         writers = {"train": (train_ids, train_lines), "heldout": (heldout_ids, heldout_lines)}
         for side, block in _blocks(source, settings, Tally()):
             ids, lines = writers[side]
-            for rows, numbers in cutting.row_blocks(block, cut=cut, length=space.length, first=first[side]):
-                ids.append(space.encode(rows))
-                lines.append(np.array(numbers))
+            for rows, numbers in cutting.row_blocks(block, space, cut=cut, first=first[side]):
+                ids.append(rows)
+                lines.append(numbers)
             first[side] += len(block)
 
 
@@ -224,7 +229,7 @@ def _key(source: Source, settings: Settings) -> str:
     return _hash([SCHEMA, sides, source.deduplicate, asdict(settings)])
 
 
-def _fingerprint(space: Text, cut: str, survey: Survey) -> str:
+def _fingerprint(space: Symbols, cut: str, survey: Survey) -> str:
     return _hash([SCHEMA, cut, space.to_json(), *(survey.digests[side].hexdigest() for side in SIDES)])
 
 
