@@ -25,11 +25,12 @@ ALLOWED = {
     "errors": set(),
     "resources": set(),
     "files": {"errors"},
-    "spaces": set(),
+    "symbols": {"errors"},
+    "spaces": {"symbols"},
     "nets": {"contract"},
     "game": {"contract"},
     "training": BOTTOM | {"game"},
-    "corpora": BOTTOM | {"spaces"},
+    "corpora": BOTTOM | {"spaces", "symbols"},
     "metrics": BOTTOM,
     "config": set(),
     "settings": BOTTOM | {"config"},
@@ -52,14 +53,15 @@ LIBRARIES = {
     "config": {"pydantic"},
     "nets": {"torch"},
     "game": {"torch"},
-    "spaces": {"numpy", "torch"},
+    "symbols": {"numpy", "sentencepiece"},
+    "spaces": {"torch"},
     "metrics": {"numpy"},
-    "corpora": {"numpy", "platformdirs"},
+    "corpora": {"numpy", "platformdirs", "sentencepiece"},
 }
 """The libraries of the rooms that may not take any; the others may."""
 
 CONFIG_READERS = {"cli", "settings", "assemble", "runs", "model", "api"}
-LIGHT = ("", "cli", "config", "corpora", "metrics", "report", "settings", "errors", "files", "resources")
+LIGHT = ("", "cli", "config", "corpora", "metrics", "report", "settings", "symbols", "errors", "files", "resources")
 
 
 def imports(path: Path) -> Iterator[str]:

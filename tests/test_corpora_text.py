@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from textgan.corpora.cards import card
-from textgan.corpora.text import alphabet, billion_word, cutting, python_docs, sources
+from textgan.corpora.text import billion_word, python_docs, sources
 from textgan.corpora.text.sources import Source, Tally
 from textgan.corpora.text.split import position, split_blocks
 from textgan.errors import TextganError
@@ -137,64 +136,6 @@ def test_max_lines_counts_training_lines_over_all_files(tmp_path: Path) -> None:
     assert cut["heldout"] == [line for line in whole["heldout"] if (line[0], int(line[1:])) < (last[0], int(last[1:]))]
     official = Source("t", "t", (tmp_path / "a",), (tmp_path / "b",))
     assert [len(side) for side in parts(official, most=7).values()] == [7, 50]
-
-
-# --- alphabet -----------------------------------------------------------------------------------------------------
-
-
-def test_counts_agree_with_a_counter() -> None:
-    lines = ["abba", "", "é漢😀a", "  "]
-    counts = alphabet.count(lines)
-    assert {chr(i): counts[i] for i in np.flatnonzero(counts)} == Counter("".join(lines))
-
-
-def test_symbols_fall_in_frequency_and_ties_go_by_code_point() -> None:
-    counts = alphabet.count(["ccc", "b`a", "b`a", "é"])
-    space = alphabet.text_space(counts, length=4, pad="own", max_symbols=10)
-    assert space.symbols == ("c", "`", "a", "b", "é")
-    assert (space.knows_unknown, alphabet.outside(counts, space)) == (False, 0)
-
-
-def test_the_cap_keeps_the_commonest_and_knows_the_rest() -> None:
-    counts = alphabet.count(["ccc", "b`a", "b`a", "é"])
-    space = alphabet.text_space(counts, length=4, pad="backtick", max_symbols=2)
-    assert space.symbols == ("c", "a")
-    assert (space.knows_unknown, alphabet.outside(counts, space)) == (True, 3)
-    assert space.decode(space.encode(["ca`b"])) == ["ca`\ufffd"]
-
-
-# --- cutting ------------------------------------------------------------------------------------------------------
-
-
-def test_windows_start_words_and_are_full() -> None:
-    assert cutting.cut_windows("the cat sat on it", 9) == ["the cat s", "cat sat o", "sat on it"]
-    assert cutting.cut_windows("a  bc d", 3) == ["a  ", "bc "]
-    assert cutting.cut_windows("short", 9) == ["short"]
-    assert cutting.cut_windows("exactly 9", 9) == ["exactly 9"]
-    assert cutting.cut_windows("0123456789 x", 4) == ["0123"]
-    assert cutting.cut_line("the cat sat", 7) == ["the cat"]
-
-
-def test_windows_agree_with_brute_force() -> None:
-    rng = random.Random(1)
-    for _ in range(200):
-        line = "".join(rng.choice("ab ") for _ in range(rng.randrange(1, 60)))
-        length = rng.randrange(2, 12)
-        starts = range(len(line) - length + 1)
-        expected = [line[i : i + length] for i in starts if i == 0 or (line[i - 1] == " " and line[i] != " ")]
-        assert cutting.cut_windows(line, length) == (expected or [line])
-
-
-@pytest.mark.parametrize(("fitting", "chosen"), [(4, "windows"), (5, "line"), (10, "line")])
-def test_auto_is_line_where_half_of_the_lines_fit(fitting: int, chosen: str) -> None:
-    assert cutting.choose("auto", fitting=fitting, lines=10) == chosen
-    assert cutting.choose("windows", fitting=fitting, lines=10) == "windows"
-
-
-def test_rows_come_in_bounded_blocks_with_their_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cutting, "BLOCK", 8)
-    blocks = list(cutting.row_blocks(["a b c d", "e", "f g"], cut="windows", length=3, first=5))
-    assert blocks == [(["a b", "b c", "c d"], [5, 5, 5]), (["e", "f g"], [6, 7])]
 
 
 # --- billion word -------------------------------------------------------------------------------------------------

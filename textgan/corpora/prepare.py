@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from textgan.errors import TextganError, UsageError, near_miss
 from textgan.symbols import Symbols
 
 SCHEMA = 2  # part of every key: raise it when the same text gives other rows
-SAMPLE = 50_000  # lines that a tokenizer is trained on
 Tell = Callable[[str], None]
 
 LAYOUTS = {
@@ -165,9 +164,9 @@ def _build(reading: Reading, settings: Settings, root: Path, tell: Tell) -> dict
     source, damage = reading.source, Damage(settings.errors)
     deduplicate = settings.deduplicate or source.deduplicate
     firsts = passes.find_duplicates(reading) if deduplicate else None
-    sample = SAMPLE if settings.unit in alphabet.TRAINED else 0
     survey, extent = passes.survey(
-        reading, damage, firsts, unit=settings.unit, length=settings.length, sample=sample, most=settings.max_lines
+        reading, damage, firsts, unit=settings.unit, length=settings.length, sample=alphabet.SAMPLED.get(settings.unit, 0),
+        most=settings.max_lines,
     )
     _check(source, settings, survey, damage, tell)
     space, cut, unknown = _space(settings, survey)
@@ -178,20 +177,13 @@ def _build(reading: Reading, settings: Settings, root: Path, tell: Tell) -> dict
 
 def _space(settings: Settings, survey: Survey) -> tuple[Symbols, str, int]:
     """Return the space, the cut, and how many symbols of the text the space does not have."""
-    lines = [line for _, line in survey.sample]
-    if settings.unit in alphabet.TRAINED:
-        counts, cut = survey.heads, settings.cut
-    else:
-        cut = cutting.choose(settings.cut, fitting=survey.fitting, lines=survey.lines["train"])
-        counts = survey.symbols(cut)
+    cut = cutting.choose(settings.cut, fitting=survey.fitting, lines=survey.lines["train"])
+    counts = survey.symbols(cut)
     space = alphabet.build(
-        settings.unit, counts, lines, length=settings.length, pad=settings.pad, max_symbols=settings.max_symbols,
-        labels=tuple(sorted(survey.labels)), more=bool(survey.forgotten),
+        settings.unit, counts, [line for _, line in survey.sample], length=settings.length, pad=settings.pad,
+        max_symbols=settings.max_symbols,
     )  # fmt: skip
-    if cut == "auto":  # how many symbols a line has is known only now
-        _, _, fitting = alphabet.measure(space, lines)
-        cut = cutting.choose(cut, fitting=fitting, lines=len(lines))
-    return space, cut, alphabet.outside(counts, space) + survey.forgotten
+    return replace(space, labels=tuple(sorted(survey.labels))), cut, alphabet.outside(counts, space)
 
 
 def _check(source: Source, settings: Settings, survey: Survey, damage: Damage, tell: Tell) -> None:

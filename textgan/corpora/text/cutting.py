@@ -1,31 +1,15 @@
-"""How a line becomes rows of at most `length` characters."""
+"""How lines become rows of at most `length` symbols."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-Cut = Callable[[str, int], list[str]]
+import numpy as np
+import numpy.typing as npt
 
-BLOCK = 1 << 21  # characters of rows that are encoded at a time: 64k rows of 32
-_WORD_FOLLOWS = re.compile(r" (?=[^ ])")
+from textgan.symbols import Ids, Symbols
 
-
-def cut_line(line: str, length: int) -> list[str]:
-    """Keep the start of the line: the paper's cut."""
-    return [line[:length]]
-
-
-def cut_windows(line: str, length: int) -> list[str]:
-    """Return every window of exactly `length` characters that starts the line or a word; a short line is one row."""
-    last = len(line) - length
-    if last <= 0:
-        return [line]
-    starts = [0, *(match.end() for match in _WORD_FOLLOWS.finditer(line, 0, last + 1))]
-    return [line[start : start + length] for start in starts]
-
-
-CUTS: dict[str, Cut] = {"line": cut_line, "windows": cut_windows}
+BLOCK = 1 << 23  # characters times length that are cut at a time: 256k characters for rows of 32
 
 
 def choose(cut: str, *, fitting: int, lines: int) -> str:
@@ -35,24 +19,35 @@ def choose(cut: str, *, fitting: int, lines: int) -> str:
     return "line" if 2 * fitting >= lines else "windows"
 
 
-def row_blocks(lines: Iterable[str], *, cut: str, length: int, first: int) -> Iterator[tuple[list[str], list[int]]]:
-    """Yield blocks of rows, at most about `BLOCK` characters, with the number of the line each row is from.
+def row_blocks(
+    lines: Iterable[str], symbols: Symbols, *, cut: str, first: int = 0
+) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
+    """Yield blocks of rows, in bounded memory, with the number of the line each row is from.
 
     Args:
         lines: lines of any length.
+        symbols: what they are encoded in.
         cut: "line" or "windows".
-        length: longest row. [characters]
         first: number of the first line.
+
+    Yields:
+        Ids (row, position) and line numbers (row,).
     """
-    most = max(1, BLOCK // length)
-    rows: list[str] = []
-    numbers: list[int] = []
-    for number, line in enumerate(lines, first):
-        pieces = CUTS[cut](line, length)
-        rows += pieces
-        numbers += [number] * len(pieces)
-        if len(rows) >= most:
-            yield rows, numbers
-            rows, numbers = [], []
-    if rows:
-        yield rows, numbers
+    for block in _blocks(lines, max(1, BLOCK // symbols.length)):
+        ids, numbers = symbols.rows(block, cut)
+        yield ids, numbers + first
+        first += len(block)
+
+
+def _blocks(lines: Iterable[str], most: int) -> Iterator[list[str]]:
+    """Part lines into blocks of about `most` characters, at least one line each."""
+    block: list[str] = []
+    size = 0
+    for line in lines:
+        block.append(line)
+        size += len(line) + 1
+        if size >= most:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from textgan.corpora.text import cutting
 from textgan.corpora.text.cleaning import Rules
 from textgan.corpora.text.split import Block, Lines, Side, part
 from textgan.symbols import Symbols
@@ -41,7 +42,10 @@ class EncodeBlock:
         return {side: self._encode(lines) for side, lines in part(block, self.rules)[1].items()}
 
     def _encode(self, lines: Lines) -> Encoded:
-        ids, numbers = self.space.rows(lines.text, self.cut)
+        parts = list(cutting.row_blocks(lines.text, self.space, cut=self.cut))
+        if not parts:
+            parts = [self.space.rows([], self.cut)]
+        ids, numbers = (np.concatenate(part) for part in zip(*parts, strict=True))
         if lines.labels is None:
             return Encoded(ids, numbers, None, len(lines.text))
         place = {name: i for i, name in enumerate(self.space.labels)}

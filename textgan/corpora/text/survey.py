@@ -11,7 +11,6 @@ from textgan.corpora.text import alphabet
 from textgan.corpora.text.cleaning import Rules
 from textgan.corpora.text.split import SIDES, Block, Side, hashes, part
 
-MOST_SYMBOLS = 1 << 20  # distinct symbols counted at a time; beyond, those met once are forgotten
 SAMPLED = 1_000  # characters of a sampled line
 
 
@@ -30,8 +29,6 @@ class Survey:
     """Symbols of training lines up to the length of a row: all that the line cut keeps."""
     tails: Counter[str] = field(default_factory=Counter)
     """The symbols after those."""
-    forgotten: int = 0
-    """Occurrences of symbols that were too rare among too many to be remembered."""
     fitting: int = 0
     """Training lines that fit in a row."""
     labels: Counter[str] = field(default_factory=Counter)
@@ -52,19 +49,12 @@ class Survey:
         self.at += other.read
         for name in ("read", "undecodable", "fitting"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("dropped", "lines", "heads", "tails", "labels"):
+        for name in ("dropped", "lines", "labels"):
             getattr(self, name).update(getattr(other, name))
+        alphabet.merge(self.heads, other.heads)
+        alphabet.merge(self.tails, other.tails)
         if other.sample:
             self.sample = nsmallest(most, {*self.sample, *other.sample})
-        for counts in (self.heads, self.tails):
-            if len(counts) > MOST_SYMBOLS:
-                self._forget(counts)
-
-    def _forget(self, counts: Counter[str]) -> None:
-        """Forget the rarest symbols, so that memory is bounded whatever the text; what stays is counted as it was."""
-        least = sorted(counts.values())[len(counts) // 2]
-        for symbol in [symbol for symbol, count in counts.items() if count <= least]:
-            self.forgotten += counts.pop(symbol)
 
     def symbols(self, cut: str) -> Counter[str]:
         """Return how often each symbol is in the training text that this cut keeps."""
