@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from textgan.corpora.text.cleaning import Rules
-from textgan.corpora.text.sources import Damage, Source, shard_of
+from textgan.corpora.text.damage import Damage
+from textgan.corpora.text.sources import Source, shard_of
 from textgan.corpora.text.split import Block, blocks, hashes, part
 
 

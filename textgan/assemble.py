@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from textgan.metrics.monitor import training_evaluation
 from textgan.model import Model, build_generator
 from textgan.nets import CRITICS, GENERATORS
 from textgan.spaces import Text
+from textgan.symbols import Symbols
 from textgan.training import sampler
 from textgan.training.loop import Plan, Source
 from textgan.training.state import Player, TrainingState
@@ -44,6 +45,7 @@ class Parts:
 
     config: Config
     corpus: Corpus
+    space: Text
     device: torch.device
     state: TrainingState
     game: Game
@@ -97,10 +99,9 @@ def settled(config: Config) -> Config:
 def open_corpus(
     config: Config, tell: Callable[[str], None] = lambda line: None, show: Show = lambda stage, lines, share: None
 ) -> Corpus:
-    """Prepare the corpus of a configuration, or find it ready; its space makes samples."""
+    """Prepare the corpus of a configuration, or find it ready."""
     c, t = config.corpus, config.text
-    corpus = prepare(c.name, Settings.of(c, t), data=c.data, processes=c.processes, tell=tell, show=show)
-    return replace(corpus, space=Text.from_json(corpus.space.to_json()))
+    return prepare(c.name, Settings.of(c, t), data=c.data, processes=c.processes, tell=tell, show=show)
 
 
 def choose_device(name: str) -> torch.device:
@@ -127,10 +128,11 @@ def build(
     check(config)
     device = choose_device(config.training.device)
     corpus = open_corpus(config, tell, show)
+    space = Text.from_json(corpus.space.to_json())
     terms = build_terms(config, corpus, device)
-    state = TrainingState(*build_players(config, corpus.space, device), config.generator.averaging, terms)
-    source = Source(corpus.train.ids, corpus.space.to_sample)
-    return Parts(config, corpus, device, state, build_game(config, terms), source)
+    state = TrainingState(*build_players(config, space, device), config.generator.averaging, terms)
+    source = Source(corpus.train.ids, space.to_sample)
+    return Parts(config, corpus, space, device, state, build_game(config, terms), source)
 
 
 def build_players(config: Config, space: Text, device: torch.device) -> tuple[Player, Player | None]:
@@ -191,7 +193,7 @@ def plan_of(config: Config, device: torch.device) -> Plan:
     )  # fmt: skip
 
 
-def lines_of(space: Text, ids: npt.NDArray[Any]) -> Lines:
+def lines_of(space: Symbols, ids: npt.NDArray[Any]) -> Lines:
     """Rows as lines, decoded when they are asked for."""
     return Lines(len(ids), lambda places: space.decode(np.asarray(ids[places])))
 
@@ -258,7 +260,7 @@ def measure(
         parts: holds that state.
         keep: is given the step and the samples.
     """
-    space, corpus, config = parts.corpus.space, parts.corpus, parts.config
+    space, corpus, config = parts.space, parts.corpus, parts.config
     count = config.evaluation.samples
     text = training_evaluation(
         lines_of(space, corpus.heldout.ids), lines_of(space, corpus.train.ids), [count],
@@ -299,4 +301,4 @@ def critic_check(parts: Parts) -> dict[str, Any]:
 def model_of(parts: Parts, evaluation: dict[str, Any] | None) -> Model:
     """Return the averaged generator of a state as a model."""
     facts = {"step": parts.state.step, "corpus": describe(parts.corpus), "evaluation": evaluation}
-    return Model(parts.state.average, parts.corpus.space, parts.config, facts)
+    return Model(parts.state.average, parts.space, parts.config, facts)

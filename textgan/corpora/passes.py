@@ -16,7 +16,8 @@ from textgan.corpora.matrix import RowsWriter
 from textgan.corpora.text.cleaning import Rules
 from textgan.corpora.text.duplicates import HashBlock, first_met
 from textgan.corpora.text.encode import EncodeBlock
-from textgan.corpora.text.sources import Damage, Source
+from textgan.corpora.text.damage import Damage
+from textgan.corpora.text.sources import Source
 from textgan.corpora.text.split import SIDES, Block, Side, blocks
 from textgan.corpora.text.survey import Survey, SurveyBlock
 from textgan.corpora.workers import ordered
@@ -133,10 +134,10 @@ def survey(
     found = Survey.from_json(state["found"]) if "found" in state else Survey()
     done, limit = state["done"], state["limit"]
     if state["whole"]:  # nothing is read again, so that nothing would be counted again
-        damage.take(state["damage"])
+        damage.counts, damage.first = state["damage"]
 
     def note(whole: bool) -> None:
-        state = {"done": done, "limit": limit, "whole": whole, "found": found.to_json(), "damage": damage.to_json()}
+        state = {"done": done, "limit": limit, "whole": whole, "found": found.to_json(), "damage": [damage.counts, damage.first]}
         reading.work.note("survey", state)
 
     for side in SIDES:

@@ -21,13 +21,15 @@ from textgan.corpora.passes import Reading, Show
 from textgan.corpora.text import alphabet, billion_word, cutting, hub, nltk_corpora, python_docs, sources
 from textgan.corpora.text.cleaning import Rules
 from textgan.corpora.text.encode import EncodeBlock
-from textgan.corpora.text.sources import Damage, Source
+from textgan.corpora.text.damage import NOT_UTF8, Damage
+from textgan.corpora.text.sources import Source, is_current
 from textgan.corpora.text.split import SIDES
 from textgan.corpora.text.survey import Survey, sides_of
 from textgan.errors import TextganError, UsageError, near_miss
 from textgan.symbols import Symbols
 
 SCHEMA = 2  # part of every key: raise it when the same text gives other rows
+MOST_LABELS = 1_000
 Tell = Callable[[str], None]
 
 LAYOUTS = {
@@ -124,7 +126,7 @@ def prepare(
                     tell(f"{source.name}: reading the text" + (", from where it was left" if work.begun else ""))
                     reading = Reading(source, work, _rules(source, settings), processes or workers.available(), show)
                     entry = _build(reading, settings, root, tell)
-                    if key != _key(source, settings):
+                    if not all(map(is_current, (*source.training, *source.heldout))):
                         raise TextganError(f"{source.name}: the text changed while it was read; run the command again")
                     matrix.remember(root, key, entry)
         return _open(source.name, root, entry)
@@ -190,11 +192,10 @@ def _check(source: Source, settings: Settings, survey: Survey, damage: Damage, t
     """Refuse damaged text (unless asked to go on) and text too short to split."""
     if survey.undecodable:
         where, _, number = survey.first_undecodable.rpartition(":")
-        damage.add("lines that are not UTF-8", where, int(number), survey.undecodable)
+        damage.add(NOT_UTF8, where, int(number), survey.undecodable)
+    damage.refuse_if_strict()
     if damage.counts:
-        if settings.errors == "strict":
-            raise TextganError(f"{damage}; mend them, or say -s corpus.errors=replace or -s corpus.errors=skip")
-        tell(f"{source.name}: {damage} ({settings.errors})")
+        tell(f"{source.name}: {damage.describe()} ({settings.errors})")
     lines = sides_of(survey)
     if not sum(lines.values()):
         raise TextganError(f"{source.name}: no text in {_first_name(source)}; it needs lines that are not empty")
@@ -202,6 +203,13 @@ def _check(source: Source, settings: Settings, survey: Survey, damage: Damage, t
         needed = math.ceil(5 / min(settings.heldout, 1 - settings.heldout))  # then a side is empty once in 150 times
         have = f"lines to train on: {lines['train']}, to hold out: {lines['heldout']}"
         raise TextganError(f"{source.name}: {have}; give at least {needed} different lines, or change corpus.heldout")
+
+
+    if len(survey.labels) > MOST_LABELS:
+        raise TextganError(
+            f"{source.name}: {len(survey.labels):,} different labels, such as {min(survey.labels)!r}; "
+            f"--label-column names a column of at most {MOST_LABELS:,} classes"
+        )
 
 
 def _first_name(source: Source) -> str:
@@ -222,7 +230,8 @@ def _facts(source: Source, survey: Survey, damage: Damage, cut: str, unknown: in
         "cut": cut,
         "lines_read": survey.read,
         "dropped": dict(survey.dropped),
-        "damage": dict(damage.counts),
+        "damage": damage.counts,
+        "left_out": source.left_out,
         "unknown_symbols": unknown,
         "lines": sides_of(survey),
         "labels": {name: survey.labels[name] for name in sorted(survey.labels)},

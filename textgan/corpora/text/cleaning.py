@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Literal, cast
 
-from textgan.corpora.text.streams import split_lines
+from textgan.corpora.text.wire import split_labelled, split_lines
 
 NormalForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
@@ -68,11 +68,12 @@ def clean(block: bytes, rules: Rules, label: str | None = None) -> Cleaned:
         rules: what is asked for.
         label: the label of all its lines, where the shard decides it.
     """
-    cleaned = _decode(split_lines(block), rules.errors)
     if rules.labelled:
-        pairs = [line.partition("\t")[::2] for line in cleaned.lines]
-        cleaned.labels, cleaned.lines = [name for name, _ in pairs], [text for _, text in pairs]
-    elif label is not None:
+        labels, texts = split_labelled(block)
+    else:
+        labels, texts = None, split_lines(block)
+    cleaned = _decode(texts, labels, rules.errors)
+    if label is not None:
         cleaned.labels = [label] * len(cleaned.lines)
     cleaned.keep([line != "" and not line.isspace() for line in cleaned.lines], "empty")
     if rules.normalise != "none":
@@ -87,23 +88,26 @@ def clean(block: bytes, rules: Rules, label: str | None = None) -> Cleaned:
     return cleaned
 
 
-def _decode(raw: list[bytes], errors: str) -> Cleaned:
+def _decode(texts: list[bytes], labels: list[bytes] | None, errors: str) -> Cleaned:
+    names = None if labels is None else [label.decode(errors="replace") for label in labels]
     try:
-        return Cleaned([line.decode() for line in raw], len(raw))
+        return Cleaned([text.decode() for text in texts], len(texts), names)
     except UnicodeDecodeError:
-        return _decode_each(raw, errors)
+        return _decode_each(texts, names, errors)
 
 
-def _decode_each(raw: list[bytes], errors: str) -> Cleaned:
-    cleaned = Cleaned([], len(raw))
-    for number, line in enumerate(raw, 1):
-        try:
-            cleaned.lines.append(line.decode())
-        except UnicodeDecodeError:
-            cleaned.undecodable += 1
-            cleaned.first_undecodable = cleaned.first_undecodable or number
-            if errors == "replace":
-                cleaned.lines.append(line.decode(errors="replace"))
-            else:
-                cleaned.dropped["not UTF-8"] += 1
+def _decode_each(texts: list[bytes], labels: list[str] | None, errors: str) -> Cleaned:
+    cleaned = Cleaned([text.decode(errors="replace") for text in texts], len(texts), labels)
+    fine = [_is_utf8(text) for text in texts]
+    cleaned.undecodable, cleaned.first_undecodable = len(fine) - sum(fine), fine.index(False) + 1
+    if errors != "replace":
+        cleaned.keep(fine, "not UTF-8")
     return cleaned
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -32,13 +32,13 @@ def first_met(path: Path, result: Path) -> None:
 
     A part of the values at a time, so that memory is that of `PARTITION` hashes, and of a mapped file.
     """
-    codes: Array = np.memmap(path, dtype=np.uint64, mode="r") if path.stat().st_size else np.zeros(0, dtype=np.uint64)
+    count = path.stat().st_size // 8
     with result.open("wb") as file:
-        file.truncate(len(codes))
-    if not len(codes):
+        file.truncate(count)
+    if not count:
         return
-    first: Array = np.memmap(result, dtype=np.bool_, mode="r+")
-    parts = -(-len(codes) // PARTITION)
+    codes, first = np.memmap(path, np.uint64, "r"), np.memmap(result, np.bool_, "r+")
+    parts = -(-count // PARTITION)
     edges = [int(i * 2**64 / parts) for i in range(parts)] + [2**64]
     for low, high in zip(edges, edges[1:], strict=False):
         places = _within(codes, low, high)

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from textgan.corpora.text.cleaning import Cleaned, Rules, clean
-from textgan.corpora.text.sources import Damage, Source
+from textgan.corpora.text.damage import Damage
+from textgan.corpora.text.sources import Source
 
 Side = Literal["train", "heldout"]
 SIDES: tuple[Side, Side] = ("train", "heldout")

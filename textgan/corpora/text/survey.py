@@ -32,7 +32,7 @@ class Survey:
     fitting: int = 0
     """Training lines that fit in a row."""
     labels: Counter[str] = field(default_factory=Counter)
-    """Training lines by label."""
+    """Training lines by label; 0 for one that only held-out lines have."""
     sample: list[tuple[int, str]] = field(default_factory=list)
     """The training lines of least hash, which are a uniform sample of the distinct ones, with their hashes."""
     shard: str = ""
@@ -87,12 +87,12 @@ class SurveyBlock:
         cleaned, sides = part(block, self.rules)
         first = str(cleaned.first_undecodable)
         survey = Survey(cleaned.read, cleaned.dropped, cleaned.undecodable, first)
-        for side in SIDES:
-            survey.lines[side] = len(sides[side].text) if side in sides else 0
+        for side, lines in sides.items():
+            survey.lines[side] = len(lines.text)
+            survey.labels.update(lines.labels if side == "train" else dict.fromkeys(lines.labels or (), 0))
         if "train" in sides:
             train = sides["train"]
             survey.heads, survey.tails, survey.fitting = alphabet.count(self.unit, train.text, self.length)
-            survey.labels = Counter(train.labels)
             if self.sample:
                 pairs = zip(hashes(train.text), (line[:SAMPLED] for line in train.text), strict=True)
                 survey.sample = nsmallest(self.sample, set(pairs))
