@@ -54,7 +54,7 @@ LIBRARIES = {
     "game": {"torch"},
     "spaces": {"numpy", "torch"},
     "metrics": {"numpy"},
-    "corpora": {"numpy", "platformdirs"},
+    "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard"},
 }
 """The libraries of the rooms that may not take any; the others may."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from textgan.corpora import matrix
 from textgan.corpora.cards import Card
-from textgan.corpora.text.sources import Source
+from textgan.corpora.text.sources import Source, shard_of
 from textgan.files import write_text
 
 VERSION = 1  # raise it when the same Python gives other sentences
@@ -41,7 +41,7 @@ def source(card: Card, *, data: str, cache: Path, tell: Callable[[str], None]) -
         tell(f"{card.name}: reading the documentation of Python {platform.python_version()}, once")
         with matrix.writing(cache):
             write_text(file, "".join(f"{line}\n" for line in sentences()))
-    return Source(card.name, f"{card.credit}, {platform.python_version()}", (file,), deduplicate=True)
+    return Source(card.name, f"{card.credit}, {platform.python_version()}", (shard_of(file),), deduplicate=True)
 
 
 def _interpreter() -> str:
