@@ -56,7 +56,7 @@ LIBRARIES = {
     "symbols": {"numpy", "sentencepiece"},
     "spaces": {"torch"},
     "metrics": {"numpy"},
-    "corpora": {"numpy", "platformdirs", "sentencepiece"},
+    "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
 }
 """The libraries of the rooms that may not take any; the others may."""
 

@@ -180,13 +180,13 @@ def test_changed_text_is_read_again(text: Path, cache: Path) -> None:
 def test_text_that_changes_while_it_is_read_is_refused(
     text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = matrix.write_rows
+    settle = matrix.settle_rows
 
-    def disturb(*arguments: Any) -> None:
-        write(*arguments)
+    def disturb(*arguments: Any) -> str:
         os.utime(text, (1, 1))
+        return settle(*arguments)
 
-    monkeypatch.setattr(matrix, "write_rows", disturb)
+    monkeypatch.setattr(matrix, "settle_rows", disturb)
     with pytest.raises(TextganError, match="changed while it was read"):
         make(text, cache)
 
@@ -259,25 +259,23 @@ def test_old_leftovers_of_dead_processes_are_swept_and_others_kept(text: Path, c
 
 
 def test_another_process_that_wrote_the_same_rows_first_is_fine(
-    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    text: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encode = prepare_module._encode
-    beside: list[Path] = []
+    copy, settle = tmp_path / "copy.txt", matrix.settle_rows
+    copy.write_bytes(text.read_bytes())
     others: list[Corpus] = []
 
-    def slow(*arguments: Any) -> None:
-        encode(*arguments)
-        beside.append(arguments[-1])
-        if not others:
-            monkeypatch.undo()
-            others.append(make(text, cache))  # meanwhile, all of it
+    def slow(*arguments: Any) -> str:
+        monkeypatch.undo()
+        others.append(make(copy, cache))  # meanwhile, all of it, from another file
+        return settle(*arguments)
 
-    monkeypatch.setattr(prepare_module, "_encode", slow)
+    monkeypatch.setattr(matrix, "settle_rows", slow)
     mine = make(text, cache)
     assert mine.fingerprint == others[0].fingerprint
     assert mine.train.ids.tolist() == others[0].train.ids.tolist()
-    assert not beside[0].exists()
     assert [path.name for path in (cache / "rows").iterdir()] == [mine.fingerprint]
+    assert list((cache / "work").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,8 @@ def clean(block: bytes, rules: Rules, label: str | None = None) -> Cleaned:
     cleaned = _decode(texts, labels, rules.errors)
     if label is not None:
         cleaned.labels = [label] * len(cleaned.lines)
-    cleaned.keep([line != "" and not line.isspace() for line in cleaned.lines], "empty")
+    if sum(map(bool, map(str.strip, cleaned.lines))) < len(cleaned.lines):
+        cleaned.keep([bool(line.strip()) for line in cleaned.lines], "empty")
     if rules.normalise != "none":
         form = cast(NormalForm, rules.normalise)
         cleaned.lines = [line if line.isascii() else unicodedata.normalize(form, line) for line in cleaned.lines]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import compress
+from operator import not_
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -65,14 +66,11 @@ def part(block: Block, rules: Rules) -> tuple[Cleaned, dict[Side, Lines]]:
     if block.side == "train" or not rules.heldout:
         return cleaned, {"train": _first(cleaned, block.limit)}
     edge = int(rules.heldout * 2**64)
-    held = [code < edge for code in hashes(cleaned.lines)]
+    held = list(map(edge.__gt__, hashes(cleaned.lines)))
     if block.limit is not None:
         taken = np.cumsum(~np.array(held, dtype=bool))
         held = held[: int(np.searchsorted(taken, block.limit)) + 1]
-    return cleaned, {
-        "train": _chosen(cleaned, [not h for h in held]),
-        "heldout": _chosen(cleaned, held),
-    }
+    return cleaned, {"train": _chosen(cleaned, list(map(not_, held))), "heldout": _chosen(cleaned, held)}
 
 
 def _first(cleaned: Cleaned, limit: int | None) -> Lines:
