@@ -18,7 +18,7 @@ from textgan.settings import presets, resolve
 
 OPTIONS = {
     "train": "--config --corpus --data --device --dry-run --json --minutes --resume --run --seed --set --steps",
-    "generate": "--json --model --out --seed --temperature -n",
+    "generate": "--json --label --model --out --seed --temperature -n",
     "show": "--config --describe --json --origin --set",
 }
 """Options are a promise: one that goes, or changes its name, breaks somebody's script."""

@@ -33,6 +33,8 @@ class Text:
     pad: str = "own"
     knows_unknown: bool = False
     """The training text held characters outside the alphabet; otherwise the unknown symbol is never generated."""
+    labels: tuple[str, ...] = ()
+    """Names of the classes of a labelled corpus; empty where lines have no labels."""
 
     @property
     def size(self) -> int:
@@ -97,9 +99,11 @@ class Text:
             "length": self.length,
             "pad": self.pad,
             "knows_unknown": self.knows_unknown,
+            "labels": list(self.labels),
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Text:
         """Rebuild a space from `to_json`."""
-        return cls(tuple(value["symbols"]), value["length"], value["pad"], value["knows_unknown"])
+        labels = tuple(value.get("labels", ()))
+        return cls(tuple(value["symbols"]), value["length"], value["pad"], value["knows_unknown"], labels)

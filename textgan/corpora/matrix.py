@@ -39,6 +39,8 @@ class Rows:
     """(row, position) uint8, or uint16 for more than 256 ids."""
     lines: Array
     """(row,) uint32: the line of its side, from 0, that each row was cut from."""
+    labels: Array | None = None
+    """(row,) uint16: the class of each row's line, by its place in the space's labels; None without labels."""
 
     def __len__(self) -> int:
         return len(self.ids)
