@@ -27,6 +27,7 @@ from textgan.spaces import Text
 from textgan.training import sampler
 
 BLOCK = 256  # rows generated together; always whole blocks, so that a row depends on its seed and index only
+MANY = 20  # labels that a model card names
 CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.json", "README.md"
 
 
@@ -162,7 +163,8 @@ def load(path: str | Path) -> Model:
         CorruptError: a file is not what the manifest says.
     """
     folder = _model_folder(Path(path))
-    verify_folder(folder, CONFIG, WEIGHTS, ALPHABET)
+    verify_folder(folder, MANY = 20  # labels that a model card names
+CONFIG, WEIGHTS, ALPHABET)
     try:
         value = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
         config = Config.model_validate(value.pop("config"))
@@ -221,11 +223,18 @@ print("\\n".join(textgan.load("PATH").generate(10, seed=0)))
 ```
 
 Trained on {corpus["train"]:,} rows of: {corpus["facts"]["title"]}. The text itself is not part of this folder.
-
+{_labels(model)}
 ## Measured
 
 {_measured(facts.get("evaluation"))}
 """
+
+
+def _labels(model: Model) -> str:
+    """Write which labels lines may be asked for."""
+    labels = model.space.labels
+    more = ", ..." if len(labels) > MANY else ""
+    return f"\nA line may be asked for by its label: {', '.join(labels[:MANY])}{more}.\n" if labels else ""
 
 
 def _measured(evaluation: dict[str, Any] | None) -> str:
