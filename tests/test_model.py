@@ -192,7 +192,7 @@ def test_the_card_says_how_it_was_made_and_what_was_measured() -> None:
     assert "by its label" not in card(MODEL)
     assert "\n\nA line may be asked for by its label: bird, fish, never.\n\n## Measured" in card(CONDITIONAL)
     many = replace(CONDITIONAL, space=replace(CLASSES, labels=tuple(map(str, range(100, 130)))))
-    assert "118, 119, ...\n" in card(many).replace("....", "...")
+    assert "118, 119, ...\n" in card(many)
     jsd = {"4": {"value": 0.38123, "floor": 0.05, "excess": 0.33}, "6": {"value": None, "floor": None, "excess": None}}
     text = card(new_model(facts=FACTS | {"evaluation": {"samples": 2000, "reference": 311, "jsd": jsd}}))
     assert "| 4 | 0.3812 | 0.0500 |" in text

@@ -163,8 +163,7 @@ def load(path: str | Path) -> Model:
         CorruptError: a file is not what the manifest says.
     """
     folder = _model_folder(Path(path))
-    verify_folder(folder, MANY = 20  # labels that a model card names
-CONFIG, WEIGHTS, ALPHABET)
+    verify_folder(folder, CONFIG, WEIGHTS, ALPHABET)
     try:
         value = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
         config = Config.model_validate(value.pop("config"))
@@ -233,8 +232,8 @@ Trained on {corpus["train"]:,} rows of: {corpus["facts"]["title"]}. The text its
 def _labels(model: Model) -> str:
     """Write which labels lines may be asked for."""
     labels = model.space.labels
-    more = ", ..." if len(labels) > MANY else ""
-    return f"\nA line may be asked for by its label: {', '.join(labels[:MANY])}{more}.\n" if labels else ""
+    named = ", ".join(labels[:MANY]) + (", ..." if len(labels) > MANY else ".")
+    return f"\nA line may be asked for by its label: {named}\n" if labels else ""
 
 
 def _measured(evaluation: dict[str, Any] | None) -> str:
