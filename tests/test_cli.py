@@ -6,6 +6,8 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -13,12 +15,13 @@ from random import Random
 import click
 import pytest
 
+from textgan import model
 from textgan.cli.main import COMMANDS, main
 from textgan.settings import presets, resolve
 
 OPTIONS = {
     "train": "--config --corpus --data --device --dry-run --json --minutes --resume --run --seed --set --steps",
-    "generate": "--json --model --out --seed --temperature -n",
+    "generate": "--json --label --model --out --seed --temperature -n",
     "show": "--config --describe --json --origin --set",
 }
 """Options are a promise: one that goes, or changes its name, breaks somebody's script."""
@@ -240,6 +243,26 @@ def test_a_seed_and_a_temperature_change_the_lines(textgan: Command) -> None:
     assert textgan("generate", "-n", "50", "--seed", "0")[1] == plain
     assert textgan("generate", "-n", "50", "--seed", "1")[1] != plain
     assert textgan("generate", "-n", "50", "--temperature", "0.5")[1] != plain
+
+
+def test_generate_by_label(textgan: Command, tmp_path: Path) -> None:
+    plain = model.load("runs/first")
+    space, facts = replace(plain.space, labels=("cat", "dog")), deepcopy(plain.facts)
+    facts["corpus"]["facts"]["labels"] = {"cat": 3, "dog": 1}
+    net = model.build_generator(plain.config, space)
+    trained = replace(plain, net=net, space=space, facts=facts)
+    trained.save(tmp_path / "m")
+    at = ("generate", "-m", str(tmp_path / "m"), "-n", "9")
+    assert textgan(*at, "--label", "dog")[1].splitlines() == trained.generate(9, label="dog")
+    told = json.loads(textgan(*at, "--json")[1])
+    assert (told["samples"], told["labels"]) == (trained.generate(9), trained.labels(9))
+    assert set(told["labels"]) == {"cat", "dog"}
+    assert json.loads(textgan(*at, "--json", "--label", "dog")[1])["labels"] == ["dog"] * 9
+    code, out, err = textgan(*at, "--label", "dogs")
+    assert (code, out, err) == (2, "", "textgan: error: this model knows no label 'dogs'; did you mean 'dog'?\n")
+    code, out, err = textgan("generate", "-m", "runs/first", "--label", "dog", "--out", str(tmp_path / "lines"))
+    assert (code, out, err) == (2, "", "textgan: error: this model was trained without labels; leave 'dog' out\n")
+    assert not (tmp_path / "lines").exists()
 
 
 def test_generate_to_a_file_and_as_json(textgan: Command, home: Path) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
-from textgan.contract import BoundRelaxation, Output
-from textgan.game.conditions import bind_critic, bind_generator
+from textgan.contract import BoundRelaxation, Output, State, Term, TermBatch
+from textgan.game.conditions import bind_critic, bind_generator, classification
 from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES
@@ -78,3 +81,37 @@ def test_the_fakes_of_a_step_take_the_labels_of_its_real_rows() -> None:
         assert torch.allclose(samples[:, 0, 0], condition.float(), atol=1e-4)
     assert [len(condition) for condition in painter.seen] == [5, 5, 8]
     assert not torch.equal(painter.seen[0], painter.seen[1])
+
+
+def test_terms_are_told_the_labels_of_the_whole_batch() -> None:
+    labels, seen = np.arange(50), list[TermBatch]()
+    source = Source(labels[:, None].repeat(2, 1), lambda ids: ids.unsqueeze(-1).float().expand(-1, -1, 3), labels)
+
+    def term(batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
+        seen.append(batch)
+        return batch.output.logits.mean(), state
+
+    game = Game(OBJECTIVES["wasserstein"], 1.0, {}, CONSTRAINTS["none"], {"term": (1.0, Term(term))})
+    players = Player.of(Painter(), 1e-9, (0.0, 0.9)), Player.of(Judge(), 1e-9, (0.0, 0.9))
+    plan = Plan(
+        steps=1, batch=8, latent=1, critic_steps=1, critic_every=1, critic_batch=5, temperature=1.0,
+        schedule="constant", seed=0, log_every=1, evaluate_every=1,
+    )  # fmt: skip
+    play_step(TrainingState(*players, 0.0, {"term": Term(term)}), plan, source, game, RELAXATIONS["softmax"])
+    (batch,) = seen
+    assert batch.labels is not None
+    assert torch.equal(batch.labels, batch.real[:, 0])
+    torch.testing.assert_close(batch.output.sample[:, 0, 0], batch.labels.float())
+
+
+class Guesser(nn.Module):
+    """An auxiliary critic whose classifier's logits are the samples' first position."""
+
+    def classes(self, samples: Tensor) -> Tensor:
+        return samples[:, 0]
+
+
+def test_classification_is_the_cross_entropy_of_the_bound_labels_by_hand() -> None:
+    samples = torch.tensor([[[1.0, 3.0, 0.0]], [[0.0, 0.0, 0.0]]])
+    expected = (math.log(math.e + math.e**3 + 1) - 3 + math.log(3)) / 2
+    assert classification(bind_critic(Guesser(), torch.tensor([1, 2])), samples).item() == pytest.approx(expected)

@@ -299,8 +299,95 @@ def test_orders_that_are_counted_first_pay_for_themselves(corpus: Tensor, rng: t
     assert all(torch.equal(one[name], other[name]) for name in one)  # what is counted is the same
 
 
+def labelled_shares(rows: Tensor, labels: Tensor, n: int) -> dict[Window, float]:
+    """Oracle: the frequency of each (label, *window)."""
+    found = Counter(
+        (label, *window)
+        for one, label in zip(rows.unsqueeze(1), labels.tolist(), strict=True)
+        for window in windows_of(one, n)
+    )
+    return {window: count / found.total() for window, count in found.items()}
+
+
+def edged(rows: Tensor, edges: int, edge: int) -> Tensor:
+    return torch.nn.functional.pad(rows, (edges, edges), value=edge)
+
+
+@pytest.mark.parametrize("edges", [0, 1])
+def test_with_labels_loss_agrees_with_every_replacement_tried_in_turn(
+    edges: int, corpus: Tensor, earlier: Tensor, rng: torch.Generator
+) -> None:
+    labels, before, now = torch.randint(3, (30,), generator=rng), torch.tensor([0, 2, 2, 1, 0]), torch.tensor([2, 0, 1])
+    logits, drawn = torch.randn(3, 7, 4, generator=rng), torch.randint(4, (3, 7), generator=rng)
+    term = count_critic(
+        [corpus[:7], corpus[7:]], symbols=4, orders=(2, 3), clip=0.7, forgetting=0.85, kept=80, edges=edges,
+        labels=3, row_labels=[labels[:7], labels[7:]],
+    )  # fmt: skip
+    first = batch_of(torch.zeros(5, 7, 4), earlier)._replace(labels=before)
+    state = term.function(first, fresh(term), rng=rng)[1]
+    loss, _ = term.function(batch_of(logits, drawn)._replace(labels=now), state, rng=rng)
+    total = torch.zeros(3, 7, 4)
+    for n in (2, 3):
+        p, q = (
+            labelled_shares(edged(*x), y, n) for x, y in (((corpus, edges, 4), labels), ((earlier, edges, 4), before))
+        )
+        for i, t, v in itertools.product(range(3), range(7), range(4)):
+            other = edged(row(*drawn[i, :t].tolist(), v, *drawn[i, t + 1 :].tolist()), edges, 4)[0].tolist()
+            starts = [s for s in range(len(other) - n + 1) if s <= t + edges < s + n]
+            found = [oracle_reward(p, q, (int(now[i]), *other[s : s + n]), 0.7) for s in starts]
+            total[i, t, v] += sum(found) / 2
+    assert loss.item() == pytest.approx(-(logits.softmax(-1) * total).sum(-1).mean().item(), abs=1e-5)
+
+
+def test_hashed_and_dense_tables_with_labels_agree_where_no_windows_collide(rng: torch.Generator) -> None:
+    corpus = torch.randint(2, (30, 11), generator=rng, dtype=torch.int32)
+    labels, now = torch.randint(2, (30,), generator=rng), torch.tensor([0, 1, 1, 0, 1])
+    results = []
+    for bits in (21, 20):
+        (table,) = tables([corpus], orders=[10], classes=4, bits=bits, labels=2, row_labels=[labels])
+        assert table.windows.exact == (bits == 21)
+        state = table.count(corpus[:5].flip(0), table.empty(), 0.85, now)
+        options = torch.arange(2, dtype=torch.int32)
+        results.append(table.rewards(corpus[:5].flip(0), options, state, 0.7, now))
+    assert torch.equal(*results)
+
+
+def test_every_label_and_window_has_an_entry_of_its_own() -> None:
+    windows = Windows(3, 4, 10, labels=5)
+    assert (windows.exact, windows.size) == (True, 320)
+    slots = [windows.slots(windows.codes(every_row(4, 3), torch.full((64,), label))) for label in range(5)]
+    assert sorted(torch.cat(slots).flatten().tolist()) == list(range(320))
+    assert not Windows(3, 4, 8, labels=5).exact
+    assert Windows(3, 4, 8, labels=4).exact
+
+
+def test_hashed_windows_of_different_labels_are_apart() -> None:
+    windows = Windows(order=12, classes=81, labels=1000)
+    slots = windows.slots(windows.codes(torch.ones(1000, 12, dtype=torch.int32), torch.arange(1000)))
+    assert len(set(slots.flatten().tolist())) == 1000
+
+
+def test_where_all_rows_have_one_label_it_changes_nothing(
+    corpus: Tensor, earlier: Tensor, rng: torch.Generator
+) -> None:
+    logits = torch.randn(5, 7, 4, generator=rng)
+    plain = term_of(corpus, 4, (2, 3))
+    term = count_critic(
+        [corpus], symbols=4, orders=(2, 3), clip=0.7, forgetting=0.85, kept=80, labels=1,
+        row_labels=[torch.zeros(30, dtype=torch.int64)],
+    )  # fmt: skip
+    batch = batch_of(logits, earlier)
+    one, two = (
+        t.function(b, fresh(t), rng=rng)
+        for t, b in ((plain, batch), (term, batch._replace(labels=torch.zeros(5, dtype=torch.int64))))
+    )
+    assert torch.equal(one[0], two[0])
+    assert all(torch.equal(one[1][name], two[1][name]) for name in one[1])
+
+
 def test_codes_by_hand() -> None:
     windows = Windows(2, 3)
     table = Table(windows, torch.full((9,), 1 / 9))
     assert windows.codes(row(0, 1, 2)).tolist() == [[1, 5]]
+    assert Windows(2, 3, labels=4).codes(row(0, 1, 2), torch.tensor([3])).tolist() == [[28, 32]]
     assert table.empty()["pairs"].flatten().tolist() == pytest.approx([1 / 9, 0] * 9)

@@ -11,9 +11,10 @@ import torch
 
 from textgan import model as models
 from textgan.config import Config
-from textgan.errors import CorruptError, TextganError
+from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
-from textgan.model import BLOCK, Model, build_generator, card, load, newest_run
+from textgan.model import BLOCK, Model, build_generator, card, label_ends, load, newest_run
+from textgan.nets import GENERATORS
 from textgan.spaces import Text
 
 SPACE = Text(tuple("etaoinsr"), 9)
@@ -188,6 +189,10 @@ def test_the_newest_run_is_the_one_whose_model_was_saved_last(tmp_path: Path) ->
 
 def test_the_card_says_how_it_was_made_and_what_was_measured() -> None:
     assert "Not at this step" in card(MODEL)
+    assert "by its label" not in card(MODEL)
+    assert "\n\nA line may be asked for by its label: bird, fish, never.\n\n## Measured" in card(CONDITIONAL)
+    many = replace(CONDITIONAL, space=replace(CLASSES, labels=tuple(map(str, range(100, 130)))))
+    assert "118, 119, ...\n" in card(many)
     jsd = {"4": {"value": 0.38123, "floor": 0.05, "excess": 0.33}, "6": {"value": None, "floor": None, "excess": None}}
     text = card(new_model(facts=FACTS | {"evaluation": {"samples": 2000, "reference": 311, "jsd": jsd}}))
     assert "| 4 | 0.3812 | 0.0500 |" in text
@@ -222,3 +227,77 @@ def test_a_model_is_sampled_at_the_temperature_it_was_trained_at() -> None:
     trained = MODEL.config.generator.model_copy(update={"temperature": 0.2})
     cold = replace(MODEL, config=MODEL.config.model_copy(update={"generator": trained}))
     assert cold.generate(50) == MODEL.generate(50, temperature=0.2) != MODEL.generate(50)
+
+
+CLASSES = replace(SPACE, labels=("bird", "fish", "never"))
+LABELLED: dict[str, Any] = FACTS | {"corpus": FACTS["corpus"] | {"facts": {"title": "t", "labels": {
+    "never": 0, "fish": 10, "bird": 30,
+}}}}  # fmt: skip
+CONDITIONAL = new_model(CLASSES, LABELLED)
+
+
+def test_a_space_without_labels_has_the_generator_it_always_had() -> None:
+    torch.manual_seed(0)
+    g = config().generator
+    plain = GENERATORS[g.net](
+        length=9, symbols=SPACE.size, latent=g.latent, width=g.width, blocks=g.blocks, kernel=g.kernel
+    ).state_dict()
+    ours = MODEL.net.state_dict()
+    assert ours.keys() == plain.keys()
+    assert all(torch.equal(ours[name], plain[name]) for name in plain)
+
+
+def test_labels_are_drawn_as_training_had_them() -> None:
+    drawn = CONDITIONAL.labels(4000, seed=1)
+    assert drawn.count("fish") / 4000 == pytest.approx(0.25, abs=0.02)
+    assert (drawn.count("never"), len(drawn)) == (0, 4000)
+    assert label_ends(CLASSES, LABELLED) == [30, 40, 40]
+    assert drawn != CONDITIONAL.labels(4000, seed=2)
+    assert drawn[:BLOCK] != drawn[BLOCK : 2 * BLOCK]
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, BLOCK + 1])
+def test_a_row_and_its_label_depend_on_the_seed_and_its_place_only(n: int) -> None:
+    assert CONDITIONAL.generate(n, seed=3) == CONDITIONAL.generate(2 * BLOCK, seed=3)[:n]
+    assert CONDITIONAL.labels(n, seed=3) == CONDITIONAL.labels(2 * BLOCK, seed=3)[:n]
+    for label in CLASSES.labels:
+        assert CONDITIONAL.labels(n, seed=3, label=label) == [label] * n
+        assert CONDITIONAL.generate(n, seed=3, label=label) == CONDITIONAL.generate(2 * BLOCK, seed=3, label=label)[:n]
+
+
+def test_a_line_of_the_mixture_is_the_line_of_its_label() -> None:
+    mixed, labels = CONDITIONAL.generate(300, seed=2), CONDITIONAL.labels(300, seed=2)
+    alone = {label: CONDITIONAL.generate(300, seed=2, label=label) for label in CLASSES.labels}
+    assert mixed == [alone[label][i] for i, label in enumerate(labels)]
+    assert alone["bird"] != alone["fish"] != alone["never"]
+
+
+def test_a_label_that_the_model_does_not_know_is_one_line() -> None:
+    for n in (0, 5):
+        for ask in (CONDITIONAL.generate, CONDITIONAL.labels):
+            with pytest.raises(UsageError, match=r"^this model knows no label 'brid'; did you mean 'bird'\?$"):
+                ask(n, label="brid")
+        with pytest.raises(UsageError, match=r"^this model was trained without labels; leave 'bird' out$"):
+            MODEL.generate(n, label="bird")
+    assert MODEL.labels(5) == []
+
+
+def test_a_loaded_conditional_model_generates_what_the_saved_one_did(tmp_path: Path) -> None:
+    CONDITIONAL.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.space.labels == CLASSES.labels
+    assert again.generate(65, seed=9) == CONDITIONAL.generate(65, seed=9)
+    assert again.generate(65, seed=9, label="fish") == CONDITIONAL.generate(65, seed=9, label="fish")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [None, {}, {"bird": 1, "fish": 2}, {"bird": 0, "fish": 0, "never": 0}, {"bird": 9, "fish": -1, "never": 1},
+     {"bird": "x", "fish": 1, "never": 1}, {"bird": 1 << 62, "fish": 1, "never": 1}],
+)  # fmt: skip
+def test_a_conditional_model_whose_labels_are_not_counted_is_refused(labels: Any, tmp_path: Path) -> None:
+    corpus = FACTS["corpus"] | {"facts": {"title": "t", "labels": labels}}
+    new_model(CLASSES, FACTS | {"corpus": corpus}).save(tmp_path / "m")
+    with pytest.raises(CorruptError, match="is no model that textgan") as caught:
+        load(tmp_path / "m")
+    assert "\n" not in str(caught.value)

@@ -64,3 +64,9 @@ def test_unknown_is_ruled_out_unless_training_held_some() -> None:
 def test_json_round_trip() -> None:
     space = Text(tuple('a`"\\ é😀'), 7, pad="backtick", knows_unknown=True)
     assert Text.from_json(space.to_json()) == space
+
+
+def test_labels_are_carried() -> None:
+    space = Text(tuple("ab"), 3, labels=("x, y", "é"))
+    assert Text.from_json(space.to_json()) == space
+    assert Text(tuple("ab"), 3).labels == ()

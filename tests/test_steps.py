@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from textgan.contract import Constraint, Critic, State, Term, TermBatch
+from textgan.game.conditions import bind_critic
 from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES
 from textgan.game.relaxations import softmax
 from textgan.game.steps import Game, critic_step, generator_step
 from textgan.nets import CRITICS, GENERATORS
+from textgan.nets.conditional import AuxiliaryCritic
 
 
 class Players:
@@ -167,3 +171,35 @@ def test_a_wrapping_constraint_holds_in_both_steps(players: Players) -> None:
         return [*(factor * g for g in one.gradients), *two.gradients]
 
     torch.testing.assert_close(gradients(Constraint(wrap=wrap), 1.0), gradients(CONSTRAINTS["none"], 2.0))
+
+
+def test_an_auxiliary_classifier_learns_from_real_samples_and_teaches_with_generated_ones(players: Players) -> None:
+    p, labels = players, torch.tensor([0, 2, 1, 2, 0, 1])
+    net = AuxiliaryCritic(p.critic, labels=3)
+    critic = bind_critic(net, labels)
+    played = dataclasses.replace(game(weight=0.5, penalties={"gradient_penalty": 10.0}), classification=(2.0, 0.25))
+    step = critic_step(played, critic, weights(net), real=p.real, fake=p.fake, rng=seeded())
+    guess = F.cross_entropy(net.classes(p.real), labels)
+    loss = p.critic(p.fake).mean() - p.critic(p.real).mean() + 2 * guess
+    loss = loss + 10 * PENALTIES["gradient_penalty"](p.critic, p.real, p.fake, rng=seeded())
+    torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(net)))
+    torch.testing.assert_close(step.losses["classification"], guess.detach())
+    step, _ = generator_step(
+        played, p.generator, bind_critic(net, labels[:4]), weights(p.generator), {},
+        noise=p.noise, relax=relax, rows=p.rows, real=None, judged=4, rng=seeded(), labels=labels,
+    )  # fmt: skip
+    sample = p.sample()[:4]
+    guess = F.cross_entropy(net.classes(sample), labels[:4])
+    loss = -0.5 * p.critic(sample).mean() + 0.25 * guess
+    torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(p.generator)))
+    torch.testing.assert_close(step.losses["classification"], guess.detach())
+
+
+def test_the_classifier_is_asked_of_the_critic_within_a_wrapping_constraint(players: Players) -> None:
+    p, labels = players, torch.tensor([0, 2, 1, 2, 0, 1])
+    critic = bind_critic(AuxiliaryCritic(p.critic, labels=3), labels)
+    wrapped = Constraint(wrap=lambda bound: lambda samples: 2 * bound(samples))  # type: ignore[arg-type, return-value]
+    played = dataclasses.replace(game(constraint=wrapped), classification=(1.0, 1.0))
+    step = critic_step(played, critic, weights(p.critic), real=p.real, fake=p.fake, rng=seeded())
+    assert step.losses["objective"].item() == pytest.approx(2 * (critic(p.fake).mean() - critic(p.real).mean()).item())
+    assert step.losses["classification"].item() > 0

@@ -18,7 +18,7 @@ from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus, Settings, prepare
 from textgan.corpora.text.sources import existing
 from textgan.errors import TextganError, UsageError, near_miss
-from textgan.game.conditions import bind_critic
+from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES, interpolates, slopes
@@ -28,7 +28,7 @@ from textgan.game.terms import TERMS
 from textgan.metrics.lines import Lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.model import Model, build_generator
-from textgan.nets import CRITICS, GENERATORS
+from textgan.nets import CONDITIONAL_CRITICS, CRITICS, GENERATORS
 from textgan.spaces import Text
 from textgan.symbols import Symbols
 from textgan.training import sampler
@@ -128,11 +128,13 @@ def build(
     check(config)
     device = choose_device(config.training.device)
     corpus = open_corpus(config, tell, show)
-    space = Text.from_json(corpus.space.to_json())
+    space, labelled = Text.from_json(corpus.space.to_json()), bool(corpus.space.labels)
+    if labelled and config.window_likelihood.weight:
+        raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
     terms = build_terms(config, corpus, device)
     state = TrainingState(*build_players(config, space, device), config.generator.averaging, terms)
-    source = Source(corpus.train.ids, space.to_sample)
-    return Parts(config, corpus, space, device, state, build_game(config, terms), source)
+    source = Source(corpus.train.ids, space.to_sample, corpus.train.labels)
+    return Parts(config, corpus, space, device, state, build_game(config, terms, labelled=labelled), source)
 
 
 def build_players(config: Config, space: Text, device: torch.device) -> tuple[Player, Player | None]:
@@ -152,7 +154,8 @@ def build_critic(config: Config, space: Text) -> nn.Module | None:
     c = config.critic
     if c.net == "none":
         return None
-    return CRITICS[c.net](length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel)
+    critic = CRITICS[c.net](length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel)
+    return CONDITIONAL_CRITICS[config.game.condition](critic, labels=len(space.labels)) if space.labels else critic
 
 
 def build_terms(config: Config, corpus: Corpus, device: torch.device) -> dict[str, Term]:
@@ -162,23 +165,26 @@ def build_terms(config: Config, corpus: Corpus, device: torch.device) -> dict[st
         section = getattr(config, name)
         if section.weight:
             settings = section.model_dump(exclude={"weight"})
+            if corpus.train.labels is not None:
+                settings |= {"labels": len(corpus.space.labels), "row_labels": blocks(corpus.train.labels)}
             terms[name] = factory(blocks(corpus.train.ids), symbols=corpus.space.size, device=device, **settings)
     return terms
 
 
 def blocks(ids: npt.NDArray[Any]) -> Iterator[Tensor]:
-    """Yield a matrix of ids in blocks of rows."""
+    """Yield a matrix of ids, or a column of labels, in blocks of rows."""
     for start in range(0, len(ids), BLOCK):
         yield torch.from_numpy(ids[start : start + BLOCK].astype(np.int64))
 
 
-def build_game(config: Config, terms: dict[str, Term]) -> Game:
+def build_game(config: Config, terms: dict[str, Term], *, labelled: bool = False) -> Game:
     """Collect objective, penalties, constraint and terms."""
     g = config.game
     objective: Objective = OBJECTIVES[g.objective]
     penalties: dict[str, tuple[float, Penalty]] = {name: (w, PENALTIES[name]) for name, w in g.penalties.items() if w}
     weighted = {name: (getattr(config, name).weight, term) for name, term in terms.items()}
-    return Game(objective, g.weight, penalties, CONSTRAINTS[g.constraint], weighted)
+    classification = g.classification if labelled and g.condition == "auxiliary" else None
+    return Game(objective, g.weight, penalties, CONSTRAINTS[g.constraint], weighted, classification)
 
 
 def plan_of(config: Config, device: torch.device) -> Plan:
@@ -284,17 +290,23 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     state, plan = parts.state, plan_of(parts.config, parts.device)
     if state.critic is None:
         return {}
-    critic, rng = bind_critic(state.critic.net, None), sampler.generator(plan.seed, "critic check", 0)
-    sides = {"train": parts.corpus.train.ids, "heldout": parts.corpus.heldout.ids}
-    real = {name: Source(ids, parts.source.to_sample).draw(OVERFIT, rng, plan.device)[0] for name, ids in sides.items()}
-    samples = {name: parts.source.to_sample(rows) for name, rows in real.items()}
+    rng, to_sample = sampler.generator(plan.seed, "critic check", 0), parts.source.to_sample
+    sides = {"train": parts.corpus.train, "heldout": parts.corpus.heldout}
+    drawn = {
+        side: Source(rows.ids, to_sample, rows.labels).draw(OVERFIT, rng, plan.device) for side, rows in sides.items()
+    }
+    samples = {side: to_sample(rows) for side, (rows, _) in drawn.items()}
+    conditions = {side: condition for side, (_, condition) in drawn.items()}
+    conditions["fake"] = conditions["train"]
+    critics = {side: bind_critic(state.critic.net, condition) for side, condition in conditions.items()}
     relaxation = RELAXATIONS[parts.config.generator.relaxation]
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
-        output = state.generator.net(noise, lambda x: relaxation(x, temperature=plan.temperature, rng=rng))
+        generator = bind_generator(state.generator.net, conditions["fake"])
+        output = generator(noise, lambda x: relaxation(x, temperature=plan.temperature, rng=rng))
         samples["fake"] = output.sample
-        values = {name: critic(x).mean().item() for name, x in samples.items()}
-    slope = slopes(critic, interpolates(samples["train"], samples["fake"], rng=rng)).mean().item()
+        values = {side: critics[side](x).mean().item() for side, x in samples.items()}
+    slope = slopes(critics["fake"], interpolates(samples["train"], samples["fake"], rng=rng)).mean().item()
     return {"critic": values | {"slope": slope, "rows": OVERFIT}}
 
 

@@ -134,6 +134,10 @@ class Game(Section):
     """Weights of the penalties on the critic, by name: gradient_penalty, r1, r2. [ratio]"""
     constraint: str = "none"
     """Constraint on the critic: none, weight_clipping."""
+    condition: Literal["projection", "auxiliary"] = "projection"
+    """How the critic takes the labels of a labelled corpus: in its score, or by a classifier of its own beside it."""
+    classification: tuple[Weight, Weight] = (1.0, 0.1)
+    """Weights of that classifier's cross-entropy: of real samples for the critic, of generated for the generator."""
 
 
 class CountCritic(Section):

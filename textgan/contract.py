@@ -96,6 +96,8 @@ class TermBatch(NamedTuple):
     """Rows of the corpus as stored: ids (batch, position)."""
     features: Callable[[Tensor], Tensor] | None
     """The critic's features of samples, or None where the game has no critic."""
+    labels: Tensor | None = None
+    """The class of each sample and each real row, (batch,) int64, or None where there are none."""
 
 
 class TermFunction(Protocol):

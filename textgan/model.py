@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,28 @@ from torch import Tensor, nn
 
 from textgan import __version__
 from textgan.config import Config
-from textgan.errors import CorruptError, TextganError
+from textgan.errors import CorruptError, TextganError, UsageError, near_miss
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
+from textgan.game.conditions import bind_generator
 from textgan.game.relaxations import draw
 from textgan.nets import GENERATORS
+from textgan.nets.conditional import ConditionalGenerator
 from textgan.spaces import Text
 from textgan.training import sampler
 
 BLOCK = 256  # rows generated together; always whole blocks, so that a row depends on its seed and index only
+MANY = 20  # labels that a model card names
 CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.json", "README.md"
 
 
 def build_generator(config: Config, space: Text) -> nn.Module:
     """Build the generator of a configuration, with fresh weights from torch's global generator."""
-    g = config.generator
-    return GENERATORS[g.net](
-        length=space.length, symbols=space.size, latent=g.latent, width=g.width, blocks=g.blocks, kernel=g.kernel
-    )
+    g, labels = config.generator, len(space.labels)
+    net = GENERATORS[g.net](
+        length=space.length, symbols=space.size, latent=2 * g.latent if labels else g.latent, width=g.width,
+        blocks=g.blocks, kernel=g.kernel,
+    )  # fmt: skip
+    return ConditionalGenerator(net, labels=labels, latent=g.latent) if labels else net
 
 
 @dataclass(frozen=True)
@@ -46,17 +52,25 @@ class Model:
     """Step, corpus and the numbers measured when it was saved."""
     folder: Path | None = None
 
-    def generate(self, n: int, *, seed: int = 0, temperature: float | None = None) -> list[str]:
+    def generate(
+        self, n: int, *, seed: int = 0, temperature: float | None = None, label: str | None = None
+    ) -> list[str]:
         """Generate `n` lines; line i depends on (seed, i) only.
 
         Args:
             n: number of lines, 0 or more.
             seed: of the noise and of the draws.
             temperature: divides the logits, and then symbols are drawn; None decodes as the model was trained.
-        """
-        return [line for block in self.stream(n, seed=seed, temperature=temperature) for line in block]
+            label: the class of all lines, of a conditional model; None draws classes as often as training had them.
 
-    def stream(self, n: int, *, seed: int = 0, temperature: float | None = None) -> Iterator[list[str]]:
+        Raises:
+            UsageError: a label that the model does not know.
+        """
+        return [line for block in self.stream(n, seed=seed, temperature=temperature, label=label) for line in block]
+
+    def stream(
+        self, n: int, *, seed: int = 0, temperature: float | None = None, label: str | None = None
+    ) -> Iterator[list[str]]:
         """Yield the lines of `generate` in blocks, so that any number fits in memory."""
         if n < 0:
             raise TextganError(f"cannot generate {n} lines; ask for 0 or more")
@@ -64,16 +78,43 @@ class Model:
             raise TextganError(f"the temperature must be a positive number, not {temperature}")
         decode = self.config.text.decode if temperature is None else "sample"
         drawn_at = self.config.generator.temperature if temperature is None else temperature
-        for block in range(-(-n // BLOCK)):
-            ids = self._ids(sampler.generator(seed, "generate", block), decode, drawn_at)
+        for block, condition in enumerate(self._conditions(n, seed, label)):
+            ids = self._ids(sampler.generator(seed, "generate", block), condition, decode, drawn_at)
             yield self.space.decode(ids.numpy()[: n - block * BLOCK])
 
+    def labels(self, n: int, *, seed: int = 0, label: str | None = None) -> list[str]:
+        """Return the class of each line that `generate` gives for the same arguments; none of a model without labels.
+
+        Raises:
+            UsageError: a label that the model does not know.
+        """
+        drawn = [index for block in self._conditions(n, seed, label) if block is not None for index in block.tolist()]
+        return [self.space.labels[index] for index in drawn[:n]]
+
+    def _conditions(self, n: int, seed: int, label: str | None) -> Iterator[Tensor | None]:
+        """The labels (row,) of each block, None of a model without labels."""
+        known, wanted = self.space.labels, None
+        if label is not None:
+            if not known:
+                raise UsageError(f"this model was trained without labels; leave {label!r} out")
+            if label not in known:
+                raise UsageError(f"this model knows no label {label!r}{near_miss(label, known)}")
+            wanted = torch.full((BLOCK,), known.index(label))
+        ends = torch.tensor(label_ends(self.space, self.facts)) if known else None
+        for block in range(-(-n // BLOCK)):
+            if wanted is not None or ends is None:
+                yield wanted
+            else:
+                drawn = torch.randint(int(ends[-1]), (BLOCK,), generator=sampler.generator(seed, "labels", block))
+                yield torch.bucketize(drawn, ends, right=True)
+
     @torch.inference_mode()
-    def _ids(self, rng: torch.Generator, decode: str, temperature: float) -> Tensor:
-        """One block of ids (row, position)."""
+    def _ids(self, rng: torch.Generator, condition: Tensor | None, decode: str, temperature: float) -> Tensor:
+        """One block of ids (row, position) under labels (row,)."""
         device = next(self.net.parameters()).device
         noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng).to(device)
-        logits = self.net(noise, lambda logits: (logits, logits)).logits
+        generator = bind_generator(self.net, None if condition is None else condition.to(device))
+        logits = generator(noise, lambda logits: (logits, logits)).logits
         return DECODERS[decode](self.space.allowed(logits), temperature, rng).cpu()
 
     def save(self, folder: Path) -> None:
@@ -98,6 +139,19 @@ def _sample(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
     return draw((logits / min(max(temperature, 1e-30), 1e30)).softmax(-1), rng=rng)  # beyond, float32 gives NaN
 
 
+def label_ends(space: Text, facts: dict[str, Any]) -> list[int]:
+    """Return, for each label, how many training rows it and the labels before it have together; nothing without labels.
+
+    Raises:
+        ValueError: the facts do not say.
+    """
+    rows = facts["corpus"]["facts"]["labels"] if space.labels else {}
+    counts = [int(rows[name]) for name in space.labels]
+    if counts and not (min(counts) >= 0 and 0 < sum(counts) < 1 << 62):
+        raise ValueError("the labels' rows are no counts")
+    return list(accumulate(counts))
+
+
 DECODERS = {"argmax": _argmax, "sample": _sample}
 
 
@@ -119,10 +173,11 @@ def load(path: str | Path) -> Model:
         with torch.device("meta"):  # takes no memory, whatever sizes an untrusted config asks for
             net = build_generator(config, space)
         net.load_state_dict(load_file(folder / WEIGHTS), assign=True)
+        facts = {key: value[key] for key in value if key not in ("schema", "textgan")}
+        label_ends(space, facts)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise CorruptError(f"{folder} is no model that textgan {__version__} can load ({reason})") from error
-    facts = {key: value[key] for key in value if key not in ("schema", "textgan")}
     return Model(net.eval().requires_grad_(False), space, config, facts, folder)
 
 
@@ -167,11 +222,18 @@ print("\\n".join(textgan.load("PATH").generate(10, seed=0)))
 ```
 
 Trained on {corpus["train"]:,} rows of: {corpus["facts"]["title"]}. The text itself is not part of this folder.
-
+{_labels(model)}
 ## Measured
 
 {_measured(facts.get("evaluation"))}
 """
+
+
+def _labels(model: Model) -> str:
+    """Write which labels lines may be asked for."""
+    labels = model.space.labels
+    named = ", ".join(labels[:MANY]) + (", ..." if len(labels) > MANY else ".")
+    return f"\nA line may be asked for by its label: {named}\n" if labels else ""
 
 
 def _measured(evaluation: dict[str, Any] | None) -> str:

@@ -19,6 +19,7 @@ Examples:
   textgan generate -n 20                        twenty lines from the newest run under runs/
   textgan generate -m runs/names -n 5 --seed 7  the same five lines each time
   textgan generate -n 100000 --out lines.txt    one sample a line, in UTF-8
+  textgan generate -n 20 --label surname        lines of one class, from a model of a labelled corpus
 
 A line depends on the seed and its place alone: the first 20 lines of -n 100 are those of -n 20."""
 
@@ -40,22 +41,32 @@ A line depends on the seed and its place alone: the first 20 lines of -n 100 are
     metavar="T",
     help="Draw every symbol at this temperature, below 1 safer, above 1 wilder. By default as the preset decodes.",
 )
+@click.option("--label", metavar="NAME", help="Class of all lines. By default classes are as frequent as in training.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, not to stdout."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def generate(
-    folder: Path | None, count: int, seed: int, temperature: float | None, out: Path | None, as_json: bool
+    folder: Path | None,
+    count: int,
+    seed: int,
+    temperature: float | None,
+    label: str | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Print exactly as many new lines as asked for."""
     from textgan import model
 
     folder = folder or model.newest_run()
-    blocks = model.load(folder).stream(count, seed=seed, temperature=temperature)
+    trained = model.load(folder)
+    blocks = trained.stream(count, seed=seed, temperature=temperature, label=label)
     with _sink(out) as write:
         if as_json:
             samples = [line for block in blocks for line in block]
             told = {"schema": 1, "model": str(folder), "n": count, "seed": seed, "samples": samples}
+            if trained.space.labels:
+                told["labels"] = trained.labels(count, seed=seed, label=label)
             write(json.dumps(told, ensure_ascii=False) + "\n")
         else:
             show: Callable[[str], str] = printable if out is None and sys.stdout.isatty() else str

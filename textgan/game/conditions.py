@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from textgan.contract import Critic, Generator
 
@@ -35,3 +36,13 @@ def bind_generator(generator: Any, condition: Tensor | None) -> Generator:
 def bind_critic(critic: Any, condition: Tensor | None) -> Critic:
     """Return the critic with the real batch's condition (batch,) bound, or as it is where there is none."""
     return critic if condition is None else BoundCritic(critic, condition)
+
+
+def classification(critic: Critic, samples: Tensor) -> Tensor:
+    """Mean cross-entropy of a bound auxiliary critic's guess of the labels of its samples (batch, ...). [nats]
+
+    Source: Odena, Olah & Shlens 2017, eq. 3, on real samples for the critic and on generated ones for the generator,
+    as in the code of Gulrajani et al. 2017, whose weights are 1 and 0.1.
+    """
+    assert isinstance(critic, BoundCritic)
+    return F.cross_entropy(critic.critic.classes(samples), critic.condition)

@@ -5,6 +5,9 @@ reward of a window w is ½ log2((P + Q) / 2Q), clipped: minus the slope of the J
 Q(w), bounded below by -½, the value of a window that neither side has. The generator is paid, at every position and
 for every symbol it might have drawn there, the rewards of the windows that would then stand there.
 
+With labels, P and Q are frequencies of a label and a window together: since generated rows have the labels of real
+ones, their divergence is the mean over labels of that between the windows of one label.
+
 Source: this project.
 """
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -42,32 +46,40 @@ class Windows:
     """Symbol classes, the edge among them if there are edges."""
     bits: int = TABLE_BITS
     edges: int = 0
+    labels: int = 1
+    """Labels of a labelled corpus: its windows have the label as one more symbol in front."""
 
     @property
     def exact(self) -> bool:
         """Every window has an entry of its own."""
-        return bool(self.classes**self.order <= 1 << self.bits)
+        return bool(self.labels * self.classes**self.order <= 1 << self.bits)
 
     @property
     def size(self) -> int:
         """Entries of the table."""
-        return self.classes**self.order if self.exact else 1 << self.bits
+        return self.labels * self.classes**self.order if self.exact else 1 << self.bits
 
     @cached_property
     def multipliers(self) -> tuple[int, ...]:
         """One a position: powers of the class count, or odd numbers that are the same in every process."""
         if self.exact:
             return tuple(self.classes ** (self.order - 1 - j) for j in range(self.order))
-        drawn = torch.randint(-(1 << 31), 1 << 31, (self.order,), generator=torch.Generator().manual_seed(self.order))
-        return tuple(int(value) | 1 for value in drawn)
+        return _odd_numbers(self.order, seed=self.order)
 
-    def codes(self, classes: Tensor) -> Tensor:
-        """Codes (batch, window) int32 of every window of rows (batch, position) int32."""
+    @cached_property
+    def label_multiplier(self) -> int:
+        """The label's, as the first of the multipliers of one symbol more."""
+        return int(self.classes**self.order) if self.exact else _odd_numbers(1, seed=0)[0]
+
+    def codes(self, classes: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (batch, window) int32 of every window of rows (batch, position) int32 with labels (batch,)."""
         classes = F.pad(classes, (self.edges, self.edges), value=self.classes - 1)
         count = classes.shape[1] - self.order + 1
         codes = classes[:, :count] * self.multipliers[0]
         for j in range(1, self.order):
             codes += classes[:, j : j + count] * self.multipliers[j]
+        if labels is not None:
+            codes += labels.int().unsqueeze(1) * self.label_multiplier
         return codes
 
     def slots(self, codes: Tensor) -> Tensor:
@@ -86,7 +98,9 @@ class Table:
     real: Tensor
     """P by table entry, (size,) float32; sums to 1."""
 
-    def rewards(self, classes: Tensor, alternatives: Tensor, state: State, clip: float) -> Tensor:
+    def rewards(
+        self, classes: Tensor, alternatives: Tensor, state: State, clip: float, labels: Tensor | None = None
+    ) -> Tensor:
         """Sum, for each alternative symbol at each position, of the rewards of the windows that contain the position.
 
         Args:
@@ -94,11 +108,12 @@ class Table:
             alternatives: classes to score instead, (alternative,) or (batch, position, alternative) int32.
             state: this order's counts.
             clip: largest reward of a window. [bits]
+            labels: each row's label (batch,), None without labels.
 
         Returns:
             (batch, position, alternative) float32 [bits].
         """
-        codes = self.windows.codes(classes)
+        codes = self.windows.codes(classes, labels)
         change = alternatives - classes.unsqueeze(-1)  # (batch, position, alternative)
         total = torch.zeros(change.shape, device=classes.device)
         length, edges = classes.shape[1], self.windows.edges
@@ -117,12 +132,12 @@ class Table:
         q = counts / state["total"].clamp(min=1e-9) + PRIOR
         return (p / q).add_(1).log2_().sub_(1).mul_(0.5).clamp_(max=clip)
 
-    def count(self, classes: Tensor, state: State, forgetting: float) -> State:
-        """Forget a share of Q, then add the windows of rows (batch, position); the counts are updated in place.
+    def count(self, classes: Tensor, state: State, forgetting: float, labels: Tensor | None = None) -> State:
+        """Forget a share of Q, then add the windows of rows (batch, position) with labels (batch,), in place.
 
         The table is not swept at every step: increments grow instead, and are scaled back when they get large.
         """
-        slots = self.windows.slots(self.windows.codes(classes)).flatten().long()
+        slots = self.windows.slots(self.windows.codes(classes, labels)).flatten().long()
         pairs, increment, total = state["pairs"], state["increment"] / forgetting, state["total"]
         counts = pairs[:, 1]
         if increment > LARGEST:
@@ -152,17 +167,25 @@ class Table:
 
 
 def tables(
-    rows: Iterable[Tensor], *, orders: Sequence[int], classes: int, edges: int = 0, bits: int = TABLE_BITS
+    rows: Iterable[Tensor],
+    *,
+    orders: Sequence[int],
+    classes: int,
+    edges: int = 0,
+    bits: int = TABLE_BITS,
+    labels: int = 1,
+    row_labels: Iterable[Tensor] | None = None,
 ) -> list[Table]:
     """Count P of each order over blocks of training rows (row, position) int32 of symbol classes.
 
-    At most n - 1 edge symbols a side are of use to windows of n.
+    At most n - 1 edge symbols a side are of use to windows of n. With labels, their blocks (row,) go along the rows'.
     """
-    kinds = [Windows(n, classes + bool(edges), bits, min(edges, n - 1)) for n in orders]
+    kinds = [Windows(n, classes + bool(edges), bits, min(edges, n - 1), labels) for n in orders]
     real = [torch.zeros(windows.size, dtype=torch.float64) for windows in kinds]
-    for block in rows:
+    beside: Iterable[Tensor | None] = repeat(None) if row_labels is None else row_labels
+    for block, its_labels in zip(rows, beside, strict=False):
         for windows, counts in zip(kinds, real, strict=True):
-            slots = windows.slots(windows.codes(block)).flatten().long()
+            slots = windows.slots(windows.codes(block, its_labels)).flatten().long()
             counts.index_add_(0, slots, torch.ones((), dtype=counts.dtype).expand(len(slots)))
     return [Table(windows, (counts / counts.sum()).float()) for windows, counts in zip(kinds, real, strict=True)]
 
@@ -184,22 +207,22 @@ class CountCritic:
         drawn = batch.output.ids.clamp(max=self.classes - 1).int()
         chosen, p = likeliest_classes(probabilities, self.likeliest)
         with torch.no_grad():
-            scored, after = self._score(drawn, chosen, state)
+            scored, after = self._score(drawn, chosen, state, batch.labels)
             reward = torch.stack(scored).mean(0)
             if self.likeliest:  # symbols that are not scored count as the mean, not as 0
                 reward -= (p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)
         return -(p * reward).sum(-1).mean(), after
 
-    def _score(self, drawn: Tensor, chosen: Tensor, state: State) -> tuple[list[Tensor], State]:
+    def _score(self, drawn: Tensor, chosen: Tensor, state: State, labels: Tensor | None) -> tuple[list[Tensor], State]:
         """Return each order's summed rewards of the chosen symbols, and the counts after the draws."""
         scored, after = [], {}
         for name, table in self.tables.items():
             before, first = _of(name, state), table.windows.order <= self.counted_first
             if first:
-                before = after[name] = table.count(drawn, before, self.forgetting)
-            scored.append(table.rewards(drawn, chosen, before, self.clip))
+                before = after[name] = table.count(drawn, before, self.forgetting, labels)
+            scored.append(table.rewards(drawn, chosen, before, self.clip, labels))
             if not first:  # the counts are updated in place: only once they are read
-                after[name] = table.count(drawn, before, self.forgetting)
+                after[name] = table.count(drawn, before, self.forgetting, labels)
         return scored, _joined(after)
 
     def empty(self) -> State:
@@ -227,6 +250,8 @@ def count_critic(
     counted_first: int = 0,
     edges: int = 0,
     bits: int = TABLE_BITS,
+    labels: int = 1,
+    row_labels: Iterable[Tensor] | None = None,
     device: torch.device | str = "cpu",
 ) -> Term:
     """Build the count critic of a corpus as a generator term.
@@ -248,14 +273,23 @@ def count_critic(
         counted_first: orders up to this are counted before they are scored, longer ones after. [symbols]
         edges: edge symbols on each side of a row. [symbols]
         bits: a table has at most 2**bits entries.
+        labels: number of labels; 1 without.
+        row_labels: their blocks (row,), beside those of the rows; None without.
         device: where the tables live.
     """
     classes = min(symbols, kept + 1)
     blocks = (block.clamp(max=classes - 1).int() for block in rows)
-    counted = tables(blocks, orders=orders, classes=classes, edges=edges, bits=bits)
+    counted = tables(
+        blocks, orders=orders, classes=classes, edges=edges, bits=bits, labels=labels, row_labels=row_labels
+    )
     known = {str(table.windows.order): Table(table.windows, table.real.to(device)) for table in counted}
     critic = CountCritic(known, classes, clip, forgetting, likeliest, counted_first)
     return Term(critic, critic.empty, critic.pack, critic.unpack)
+
+
+def _odd_numbers(count: int, *, seed: int) -> tuple[int, ...]:
+    drawn = torch.randint(-(1 << 31), 1 << 31, (count,), generator=torch.Generator().manual_seed(seed))
+    return tuple(int(value) | 1 for value in drawn)
 
 
 def merge_rare(probabilities: Tensor, classes: int) -> Tensor:

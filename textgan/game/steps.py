@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from textgan.contract import BoundRelaxation, Constraint, Critic, Generator, Objective, Penalty, State, Term, TermBatch
+from textgan.game.conditions import classification
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Game:
     penalties: Mapping[str, tuple[float, Penalty]]
     constraint: Constraint
     terms: Mapping[str, tuple[float, Term]]
+    classification: tuple[float, float] | None = None
+    """Weights of an auxiliary classifier in the critic's and the generator's loss; None where there is no such."""
 
 
 class Step(NamedTuple):
@@ -45,12 +48,15 @@ def critic_step(
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 4-8.
     """
-    critic = game.constraint.wrap(critic)
-    objective = game.objective.critic(real=critic(real), fake=critic(fake))
+    wrapped = game.constraint.wrap(critic)
+    objective = game.objective.critic(real=wrapped(real), fake=wrapped(fake))
     losses, loss = {"objective": objective}, objective
     for name, (weight, penalty) in game.penalties.items():
-        losses[name] = penalty(critic, real, fake, rng=rng)
+        losses[name] = penalty(wrapped, real, fake, rng=rng)
         loss = loss + weight * losses[name]
+    if game.classification is not None:
+        losses["classification"] = classification(critic, real)
+        loss = loss + game.classification[0] * losses["classification"]
     return _step(loss, losses, parameters)
 
 
@@ -67,6 +73,7 @@ def generator_step(
     real: Tensor | None,
     judged: int,
     rng: torch.Generator,
+    labels: Tensor | None = None,
 ) -> tuple[Step, dict[str, State]]:
     """Gradients of the generator's weighted terms, and the terms' next states.
 
@@ -82,18 +89,22 @@ def generator_step(
         real: as many real samples as the critic judges, for objectives on pairs; None where none is needed.
         judged: how many samples of the batch the critic scores.
         rng: randomness of the terms.
+        labels: the classes (batch,) that the samples share with the real rows, for terms that look at them.
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 10-11, where the adversarial term is the only one.
     """
     output = generator(noise, relax)
     loss, losses = torch.zeros((), device=noise.device), {}
     if critic is not None:
-        critic = game.constraint.wrap(critic)
-        fake_scores = critic(output.sample[:judged])
-        real_scores = fake_scores.detach() if real is None else critic(real)
+        wrapped = game.constraint.wrap(critic)
+        fake_scores = wrapped(output.sample[:judged])
+        real_scores = fake_scores.detach() if real is None else wrapped(real)
         losses["adversarial"] = game.objective.generator(real=real_scores, fake=fake_scores)
         loss = loss + game.weight * losses["adversarial"]
-    batch = TermBatch(output, rows, critic.features if critic is not None else None)
+        if game.classification is not None:
+            losses["classification"] = classification(critic, output.sample[:judged])
+            loss = loss + game.classification[1] * losses["classification"]
+    batch = TermBatch(output, rows, None if critic is None else critic.features, labels)
     after: dict[str, State] = {}
     for name, (weight, term) in game.terms.items():
         losses[name], after[name] = term.function(batch, states[name], rng=rng)

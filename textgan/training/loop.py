@@ -236,6 +236,7 @@ def _generator_step(
         real=source.to_sample(rows[:judged]) if critic is not None and game.objective.pairs else None,
         judged=judged,
         rng=rng,
+        labels=condition,
     )
 
 

@@ -1,0 +1,83 @@
+"""Nets under a condition, a label a sample given by keyword: each wraps a net that knows of none and stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from textgan.contract import BoundRelaxation, Output
+from textgan.nets.layers import glorot_uniform_, linear
+
+
+class ConditionalGenerator(nn.Module):
+    """A generator whose noise is joined by a learned embedding of the label, as wide as the noise.
+
+    The generator within takes noise (batch, 2 latent).
+
+    Source: Mirza & Osindero 2014, section 3.2: the label is an input beside the noise.
+    """
+
+    def __init__(self, generator: nn.Module, *, labels: int, latent: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.embedding = nn.Embedding(labels, latent)  # standard normal, as the noise is
+
+    def forward(self, noise: Tensor, relax: BoundRelaxation, *, condition: Tensor) -> Output:
+        """Generate one sample a row of noise (batch, latent), each under its label (batch,) int64."""
+        output: Output = self.generator(torch.cat([noise, self.embedding(condition)], dim=1), relax)
+        return output
+
+
+class ConditionalCritic(nn.Module):
+    """A critic that gives its features to a head for the labels, besides its own score.
+
+    The critic within has `features(samples)` and `score`, a linear layer of these features.
+    """
+
+    def __init__(self, critic: Any) -> None:
+        super().__init__()
+        self.critic = critic
+
+    def features(self, samples: Tensor, *, condition: Tensor) -> Tensor:
+        """Samples (batch, ...) to features (batch, features), the same under every label."""
+        return self.critic.features(samples)  # type: ignore[no-any-return]
+
+
+class ProjectionCritic(ConditionalCritic):
+    """A critic whose score is its own plus <e(label), features>, with a learned vector e a label.
+
+    Source: Miyato & Koyama 2018, eq. 3.
+    """
+
+    def __init__(self, critic: Any, *, labels: int) -> None:
+        super().__init__(critic)
+        self.embedding = nn.Embedding(labels, critic.score.in_features)
+        glorot_uniform_(self.embedding.weight)
+
+    def forward(self, samples: Tensor, *, condition: Tensor) -> Tensor:
+        """Samples (batch, ...) under labels (batch,) to scores (batch,)."""
+        features = self.critic.features(samples)
+        score: Tensor = self.critic.score(features).squeeze(1)
+        projection: Tensor = (self.embedding(condition) * features).sum(1)
+        return score + projection
+
+
+class AuxiliaryCritic(ConditionalCritic):
+    """A critic whose score knows no label, with a classifier of the labels on the same features.
+
+    Source: Odena, Olah & Shlens 2017 (AC-GAN); the conditional CIFAR-10 model of Gulrajani et al. 2017, section 5.3.
+    """
+
+    def __init__(self, critic: Any, *, labels: int) -> None:
+        super().__init__(critic)
+        self.classify = linear(critic.score.in_features, labels)
+
+    def forward(self, samples: Tensor, *, condition: Tensor) -> Tensor:
+        """Samples (batch, ...) to scores (batch,); the labels are not looked at."""
+        return self.critic(samples)  # type: ignore[no-any-return]
+
+    def classes(self, samples: Tensor) -> Tensor:
+        """Samples (batch, ...) to the logits of their label (batch, label)."""
+        return self.classify(self.critic.features(samples))  # type: ignore[no-any-return]
