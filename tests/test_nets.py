@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from textgan.contract import Output
 from textgan.nets import CRITICS, GENERATORS
-from textgan.nets.layers import DownBlock, ResidualBlock, UpBlock, convolution, halve, linear, rectify
+from textgan.nets.layers import DownBlock, ResidualBlock, UpBlock, convolution, halve, linear, pointwise, rectify
 from textgan.nets.sequence import halvings, widths
 
 LENGTHS = range(2, 41)
@@ -57,12 +57,13 @@ def test_rectify_is_torchs_own_in_value_gradient_and_double_gradient(leak: float
     [
         (lambda: convolution(60, 100, 5), math.sqrt(4 / (60 * 5 + 100 * 5))),
         (lambda: convolution(400, 100, 1), math.sqrt(4 / (400 + 100))),
+        (lambda: pointwise(400, 100), math.sqrt(4 / (400 + 100))),
         (lambda: linear(300, 200), math.sqrt(2 / 500)),
     ],
-    ids=["conv5", "conv1", "linear"],
+    ids=["conv5", "conv1", "pointwise", "linear"],
 )
 def test_initial_weights_are_uniform_with_the_papers_deviation(
-    layer: Callable[[], nn.Conv1d], deviation: float
+    layer: Callable[[], nn.Conv1d | nn.Linear], deviation: float
 ) -> None:
     torch.manual_seed(0)
     built = layer()
@@ -70,6 +71,36 @@ def test_initial_weights_are_uniform_with_the_papers_deviation(
     assert built.bias.abs().max() == 0
     assert built.weight.std().item() == pytest.approx(deviation, rel=0.02)
     assert built.weight.abs().max().item() == pytest.approx(deviation * math.sqrt(3), rel=0.01)
+
+
+def test_a_critics_first_layer_is_a_1_wide_convolution_in_value_gradient_and_double_gradient(
+    rng: torch.Generator,
+) -> None:
+    layer, samples = pointwise(6, 4).double(), torch.rand(3, 5, 6, generator=rng, dtype=torch.float64)
+    weight = torch.randn(3, 5, 4, generator=rng, dtype=torch.float64)
+
+    def derivatives(enter: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        x = samples.clone().requires_grad_(True)
+        y = enter(x)
+        (slope,) = torch.autograd.grad((y.square() * weight).sum(), x, create_graph=True)
+        return [y, slope, *torch.autograd.grad(slope.square().sum(), [x, layer.weight, layer.bias])]
+
+    def by_convolution(x: Tensor) -> Tensor:
+        return F.conv1d(x.permute(0, 2, 1), layer.weight.unsqueeze(2), layer.bias).permute(0, 2, 1)
+
+    for ours, theirs in zip(derivatives(layer), derivatives(by_convolution), strict=True):
+        torch.testing.assert_close(ours, theirs)
+        assert ours.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", CRITICS)
+def test_no_copy_of_the_simplex_is_made(name: str, rng: torch.Generator) -> None:
+    symbols, length = 3000, 21
+    net, samples = critic(name, length, symbols=symbols), torch.rand(4, length, symbols, generator=rng)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        net(samples)
+    taken = max((event.self_cpu_memory_usage for event in profile.events()), default=0)
+    assert 0 < taken < samples.numel()  # a copy takes four bytes a value
 
 
 def test_paper_nets_have_the_papers_size() -> None:
@@ -150,10 +181,10 @@ def test_generators_relax_their_logits_once() -> None:
 def test_paper_pair_is_the_papers_formula(rng: torch.Generator) -> None:
     net, noise = generator("paper", 6), torch.randn(2, 7, generator=rng)
     x = F.linear(noise, net.enter.weight, net.enter.bias).reshape(2, 4, 6)
-    x = net.leave(net.blocks(x))
+    x = F.conv1d(net.blocks(x), net.leave.weight.unsqueeze(2), net.leave.bias)
     torch.testing.assert_close(net(noise, raw).logits, x.permute(0, 2, 1))
     judge, samples = critic("paper", 6), torch.rand(2, 6, 6, generator=rng)
-    x = judge.blocks(F.conv1d(samples.permute(0, 2, 1), judge.enter.weight, judge.enter.bias))
+    x = judge.blocks(F.conv1d(samples.permute(0, 2, 1), judge.enter.weight.unsqueeze(2), judge.enter.bias))
     torch.testing.assert_close(judge(samples), F.linear(x.reshape(2, -1), judge.score.weight, judge.score.bias)[:, 0])
 
 
@@ -180,8 +211,11 @@ def test_down_block_pools_by_the_mean(rng: torch.Generator) -> None:
 def test_up_and_down_pair_cuts_and_fills_at_the_end(rng: torch.Generator) -> None:
     net, noise = generator("upsampling", 9), torch.randn(2, 7, generator=rng)
     x = net.blocks(F.linear(noise, net.enter.weight, net.enter.bias).reshape(2, 6, 5))  # 5 -> 10 -> 9
-    torch.testing.assert_close(net(noise, raw).logits, net.leave(F.leaky_relu(x, 0.2)).permute(0, 2, 1)[:, :9])
+    x = F.conv1d(F.leaky_relu(x, 0.2), net.leave.weight.unsqueeze(2), net.leave.bias)
+    torch.testing.assert_close(net(noise, raw).logits, x.permute(0, 2, 1)[:, :9])
     judge, samples = critic("downsampling", 9), torch.rand(2, 9, 6, generator=rng)
     x = torch.cat([samples, torch.zeros(2, 1, 6)], dim=1).permute(0, 2, 1)
-    x = F.leaky_relu(judge.blocks(judge.enter(x)), 0.2)
+    judge.enter.bias.data.uniform_(generator=rng)  # an empty position still has the bias
+    x = F.conv1d(x, judge.enter.weight.unsqueeze(2), judge.enter.bias)
+    x = F.leaky_relu(judge.blocks(x), 0.2)
     torch.testing.assert_close(judge(samples), F.linear(x.flatten(1), judge.score.weight, judge.score.bias)[:, 0])

@@ -42,6 +42,18 @@ def convolution(channels_in: int, channels_out: int, kernel: int) -> nn.Conv1d:
     return layer
 
 
+def pointwise(channels_in: int, channels_out: int) -> nn.Linear:
+    """1-wide convolution over (..., position, channel), with the paper's initial weights.
+
+    On samples (batch, position, symbol) it mixes the embeddings of the symbols, one matrix product whatever their
+    number; a convolution would copy them to (batch, symbol, position) first.
+    """
+    layer = nn.Linear(channels_in, channels_out)
+    he_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 def linear(values_in: int, values_out: int) -> nn.Linear:
     """Linear layer with the paper's initial weights."""
     layer = nn.Linear(values_in, values_out)

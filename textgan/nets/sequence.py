@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textgan.contract import BoundRelaxation, Output
-from textgan.nets.layers import DownBlock, ResidualBlock, UpBlock, convolution, linear, rectify
+from textgan.nets.layers import DownBlock, ResidualBlock, UpBlock, linear, pointwise, rectify
 
 
 class OnePassGenerator(nn.Module):
@@ -40,12 +40,12 @@ class PaperGenerator(OnePassGenerator):
         self.length = length
         self.enter = linear(latent, width * length)
         self.blocks = nn.Sequential(*(ResidualBlock(width, kernel) for _ in range(blocks)))
-        self.leave = convolution(width, symbols, 1)
+        self.leave = pointwise(width, symbols)
 
     def make_logits(self, noise: Tensor) -> Tensor:
         """Noise (batch, latent) to logits (batch, position, symbol)."""
         x = self.enter(noise).unflatten(1, (-1, self.length))  # (batch, width, length)
-        return self.leave(self.blocks(x)).transpose(1, 2)  # type: ignore[no-any-return]
+        return self.leave(self.blocks(x).transpose(1, 2))  # type: ignore[no-any-return]
 
 
 class PaperCritic(nn.Module):
@@ -56,13 +56,13 @@ class PaperCritic(nn.Module):
 
     def __init__(self, *, length: int, symbols: int, width: int, blocks: int, kernel: int) -> None:
         super().__init__()
-        self.enter = convolution(symbols, width, 1)
+        self.enter = pointwise(symbols, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width, kernel) for _ in range(blocks)))
         self.score = linear(width * length, 1)
 
     def features(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to features (batch, width * position)."""
-        return self.blocks(self.enter(samples.transpose(1, 2))).flatten(1)  # type: ignore[no-any-return]
+        return self.blocks(self.enter(samples).transpose(1, 2)).flatten(1)  # type: ignore[no-any-return]
 
     def forward(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to scores (batch,)."""
@@ -92,13 +92,12 @@ class UpsamplingGenerator(OnePassGenerator):
         self.length, self.start = length, math.ceil(length / 2**scales)
         self.enter = linear(latent, channels[0] * self.start)
         self.blocks = nn.Sequential(*(UpBlock(a, b, kernel) for a, b in pairwise(channels)))
-        self.leave = convolution(width, symbols, 1)
+        self.leave = pointwise(width, symbols)
 
     def make_logits(self, noise: Tensor) -> Tensor:
         """Noise (batch, latent) to logits (batch, position, symbol)."""
         x = self.blocks(self.enter(noise).unflatten(1, (-1, self.start)))
-        logits: Tensor = self.leave(rectify(x, 0.2))[:, :, : self.length]
-        return logits.transpose(1, 2)
+        return self.leave(rectify(x, 0.2)[:, :, : self.length].transpose(1, 2))  # type: ignore[no-any-return]
 
 
 class DownsamplingCritic(nn.Module):
@@ -110,14 +109,14 @@ class DownsamplingCritic(nn.Module):
         channels = widths(width, scales)
         end = math.ceil(length / 2**scales)
         self.filler = end * 2**scales - length  # empty positions that make every halving even
-        self.enter = convolution(symbols, width, 1)
+        self.enter = pointwise(symbols, width)
         self.blocks = nn.Sequential(*(DownBlock(a, b, kernel) for a, b in pairwise(channels)))
         self.score = linear(channels[-1] * end, 1)
 
     def features(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to features (batch, channel * position)."""
-        x = F.pad(samples.transpose(1, 2), (0, self.filler))
-        return rectify(self.blocks(self.enter(x)), 0.2).flatten(1)
+        x = F.pad(F.linear(samples, self.enter.weight), (0, 0, 0, self.filler)) + self.enter.bias
+        return rectify(self.blocks(x.transpose(1, 2)), 0.2).flatten(1)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to scores (batch,)."""
