@@ -21,8 +21,8 @@ def test_the_first_of_equal_hashes_is_marked(tmp_path: Path, monkeypatch: pytest
     codes[100:102] = [0, 2**64 - 1]
     (tmp_path / "codes").write_bytes(codes.tobytes())
     first_met(tmp_path / "codes", tmp_path / "met")
-    seen: set[int] = set()
-    expected = [not (code in seen or seen.add(code)) for code in codes.tolist()]
+    values = codes.tolist()
+    expected = [code not in values[:place] for place, code in enumerate(values)]
     assert np.fromfile(tmp_path / "met", dtype=np.bool_).tolist() == expected
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ import pytest
 from xxhash import xxh3_64_intdigest
 
 from textgan.config import Config
-from textgan.corpora import cards, matrix
-from textgan.corpora import prepare as prepare_module
+from textgan.corpora import cards, matrix, workshop
 from textgan.corpora.prepare import Corpus, Settings, prepare
 from textgan.corpora.text import streams
 from textgan.errors import TextganError, UsageError
@@ -131,6 +130,131 @@ def test_many_symbols_need_two_bytes(tmp_path: Path, cache: Path) -> None:
     corpus = make(path, cache)
     assert corpus.train.ids.dtype == np.uint16
     assert set("".join(corpus.space.decode(corpus.train.ids))) == set(corpus.space.symbols)
+
+
+# --- what is asked for --------------------------------------------------------------------------------------------
+
+
+def decoded(corpus: Corpus) -> dict[str, list[str]]:
+    return {"train": corpus.space.decode(corpus.train.ids), "heldout": corpus.space.decode(corpus.heldout.ids)}
+
+
+def test_several_processes_give_the_same_rows(text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 256)  # some 20 blocks, of which the first 8 are done at home
+    alone = make(text, cache / "1", processes=1)
+    both = make(text, cache / "2", processes=2)
+    assert both.fingerprint == alone.fingerprint
+    assert (both.train.ids.tolist(), both.facts) == (alone.train.ids.tolist(), alone.facts)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_repeated_lines_are_left_out_over_all_blocks(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 64)
+    rng = random.Random(0)
+    lines = [f"Line {rng.randrange(150)}" for _ in range(600)]
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join([*lines, "", *map(str.upper, lines)]))
+    corpus = make(path, cache, deduplicate=True, lower=True, processes=processes)
+    expected = list(dict.fromkeys(line.lower() for line in lines))
+    sides = decoded(corpus)
+    assert sorted(sides["train"] + sides["heldout"]) == sorted(expected)
+    assert sides["train"] == [line for line in expected if line in set(sides["train"])]  # the first of each, in order
+    assert corpus.facts["dropped"] == {"empty": 1, "duplicates": 1200 - len(expected)}
+
+
+def test_lines_are_changed_and_filtered_as_asked(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(f"E\u0301{'x' * (i % 6)}" for i in range(300)), encoding="utf-8")
+    corpus = make(path, cache, normalise="NFC", lower=True, shortest=2, longest=4)
+    assert {*sum(decoded(corpus).values(), [])} == {"\u00e9x", "\u00e9xx", "\u00e9xxx"}
+    assert corpus.facts["dropped"] == {"too short": 50, "too long": 100}
+
+
+@pytest.mark.parametrize("most", [1, 60, 137, 10**6])
+def test_training_lines_end_at_max_lines_in_any_block(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 64)
+    (tmp_path / "texts").mkdir()
+    for name in "ab":
+        (tmp_path / "texts" / f"{name}.txt").write_text("".join(f"{name} {i}\n" for i in range(100)))
+    whole, cut = (decoded(make(tmp_path / "texts", cache, max_lines=n)) for n in (10**7, most))
+    assert cut["train"] == whole["train"][:most]
+    order = {line: place for place, line in enumerate(f"{name} {i}" for name in "ab" for i in range(100))}
+    last = order[cut["train"][-1]] if most < len(whole["train"]) else 10**6
+    assert cut["heldout"] == [line for line in whole["heldout"] if order[line] < last]
+
+
+def test_labels_lie_beside_the_rows(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 256)
+    path = tmp_path / "t.tsv"
+    path.write_text("kind\ttext\n" + "".join(f"{'even' if i % 2 == 0 else 'odd'}\t{i} {i} {i}\n" for i in range(300)))
+    corpus = make(path, cache, label_column="kind", length=5, cut="windows")
+    assert corpus.space.labels == ("even", "odd")
+    for rows in (corpus.train, corpus.heldout):
+        assert rows.labels is not None
+        names = [corpus.space.labels[label] for label in rows.labels]
+        assert names == ["odd" if int(line.split()[0]) % 2 else "even" for line in corpus.space.decode(rows.ids)]
+    assert sum(corpus.facts["labels"].values()) == corpus.facts["lines"]["train"]
+
+
+def test_one_file_is_one_class(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    for name in ("cats", "dogs"):
+        (tmp_path / "texts" / f"{name}.txt").write_text("".join(f"{name} {i}\n" for i in range(60)))
+    corpus = make(tmp_path / "texts", cache, label_column="@file")
+    assert corpus.space.labels == ("cats", "dogs")
+    assert corpus.train.labels is not None
+    names = [corpus.space.labels[label] for label in corpus.train.labels]
+    assert names == [line.split()[0] for line in corpus.space.decode(corpus.train.ids)]
+
+
+def test_a_column_of_too_many_labels_is_no_class(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text("id\ttext\n" + "".join(f"{i}\tline\n" for i in range(1500)))
+    with pytest.raises(TextganError, match="1,500 different labels, such as '0'; --label-column"):
+        make(path, cache, label_column="id")
+
+
+# --- going on -----------------------------------------------------------------------------------------------------
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL: nothing is cleaned up after it."""
+
+
+@pytest.mark.parametrize("blocks", [1, 5, 12, 30, 45, 60, 75])
+def test_a_preparation_that_was_killed_goes_on(
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, blocks: int
+) -> None:
+    """Each pass has some 20 blocks; every block is noted."""
+    monkeypatch.setattr(streams, "CHUNK", 256)
+    monkeypatch.setattr(workshop, "EVERY", 0.0)
+    monkeypatch.setattr(workshop, "SHARE", 1e9)
+    change: dict[str, Any] = {"deduplicate": True, "cut": "windows"}
+    whole, shown = make(text, cache / "whole", **change), 0
+
+    def show(stage: str, lines: int, share: float | None) -> None:
+        nonlocal shown
+        shown += 1
+        if shown == blocks:
+            raise KilledError
+
+    with suppress(KilledError):
+        make(text, cache, show=show, **change)
+    done, told, shown = shown, list[str](), -(10**6)
+    again = make(text, cache, show=show, tell=told.append, **change)
+    if done == blocks:
+        assert any("from where it was left" in line for line in told) == (blocks > 1)
+        assert shown + 10**6 <= 70 - blocks  # what was done is not done again
+    assert again.fingerprint == whole.fingerprint
+    assert again.facts == whole.facts
+    for side in ("train", "heldout"):
+        assert getattr(again, side).ids.tolist() == getattr(whole, side).ids.tolist()
+        assert getattr(again, side).lines.tolist() == getattr(whole, side).lines.tolist()
+    assert list((cache / "work").iterdir()) == []
 
 
 # --- fingerprint and cache ------------------------------------------------------------------------------------------

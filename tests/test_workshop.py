@@ -59,7 +59,8 @@ def test_what_cannot_be_done_goes_and_what_is_interrupted_stays(
 
 
 def test_another_process_is_waited_for(tmp_path: Path) -> None:
-    process, told = hold(tmp_path, 0.7), []
+    process = hold(tmp_path, 0.7)
+    told: list[str] = []
     began = time.monotonic()
     with workshop(tmp_path, "key", told.append) as work:
         assert time.monotonic() - began > 0.3
