@@ -6,8 +6,9 @@ r"""Files of text, read as lines: binary, split on "\n" alone, decoded line by l
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from dataclasses import dataclass
+import gzip
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textgan.errors import TextganError
@@ -18,17 +19,55 @@ CHUNK = 1 << 22  # bytes read at a time
 LONGEST = 1 << 14
 
 
+@dataclass
+class Damage:
+    """What reading met that is not as it should be, by kind."""
+
+    errors: str = "strict"
+    counts: dict[str, int] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, kind: str, shard: str, line: int, count: int = 1) -> None:
+        """Count damage of a kind; the first place of each kind is kept."""
+        self.counts[kind] = self.counts.get(kind, 0) + count
+        self.first.setdefault(kind, f"{shard}:{line}")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One stream of lines: a file, or a member of an archive."""
+
+    name: str
+    stamp: tuple[str | int, ...]
+    read: Callable[[Damage], Iterator[bytes]]
+    label: str | None = None
+
+
 @dataclass(frozen=True)
 class Source:
-    """Files of text, and how their lines part into training and held-out ones."""
+    """Shards of text, and how their lines part into training and held-out ones."""
 
     name: str
     title: str
-    training: tuple[Path, ...]
-    heldout: tuple[Path, ...] = ()
-    """Files of held-out lines; without any, lines are held out by their hash."""
+    training: tuple[Shard, ...]
+    heldout: tuple[Shard, ...] = ()
     split: str = "hash of the line"
     deduplicate: bool = False
+    labelled: bool = False
+
+
+def shard_of(
+    path: Path, *, format: str = "text", column: str = "", label_column: str = "", label: str | None = None  # noqa: A002
+) -> Shard:
+    """Return the shard of a file (stub: plain and .gz text)."""
+
+    def read(damage: Damage) -> Iterator[bytes]:
+        opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+        with opened as file:
+            content = file.read()
+        yield content if content.endswith(b"\n") else content + b"\n"
+
+    return Shard(str(path), _stamp(path), read, label)
 
 
 @dataclass
