@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-API = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)(?:/(?P<what>revision|tree|paths-info)/(?P<at>[^/]+)(?P<path>/.*)?)?")
+API = re.compile(
+    r"/api/datasets/(?P<repo>[^/]+/[^/]+)(?:/(?P<what>revision|tree|paths-info)/(?P<at>[^/]+)(?P<path>/.*)?)?"
+)
 FILE = re.compile(r"/datasets/(?P<repo>[^/]+/[^/]+)/resolve/(?P<at>[^/]+)/(?P<path>.+)")
 
 

@@ -54,6 +54,23 @@ def write_text(path: Path, text: str) -> None:
         fresh.write_text(text, encoding="utf-8")
 
 
+def write_named(folder: Path, draft: str, fill: Callable[[Path], str]) -> Path:
+    """Make a file as a whole whose name settles its content, and return its path; one that is there stays.
+
+    Args:
+        folder: where; it is made.
+        draft: what the file is called while it is written.
+        fill: writes the file it is given, and returns its name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _beside(folder / draft) as fresh:
+        path = folder / fill(fresh)
+        if not path.is_file():
+            _sync(fresh)
+            _put(fresh, path)
+    return path
+
+
 def write_folder(folder: Path, fill: Callable[[Path], None], *, once: bool = False) -> None:
     """Make or replace a folder as a whole: `fill` writes its files, a manifest of sizes and digests comes last.
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "train": Entry("textgan.cli.train", "Train a GAN on text."),
     "generate": Entry("textgan.cli.generate", "Print new lines from a trained model."),
     "report": Entry("textgan.cli.report", "Measure samples against held-out text."),
+    "corpora": Entry("textgan.cli.corpora", "List the registered corpora and what of them is here, or show one."),
     "config": Entry("textgan.cli.config", "Show the settings, what they mean, and which layer set them."),
 }
 

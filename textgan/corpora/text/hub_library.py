@@ -142,7 +142,7 @@ def batches(wanted: Wanted, column: str, rows: Any, number: int, of: int) -> Ite
         of: shards in all.
     """
     columns = list(filter(None, (column, wanted.label_column)))
-    named = getattr((rows.features or {}).get(wanted.label_column), "names", None)  # of classes kept as numbers
+    classes = getattr((rows.features or {}).get(wanted.label_column), "names", None)
     with told_in_one_line(wanted.repo):
         shard = rows.shard(num_shards=of, index=number).select_columns(columns).with_format("arrow")
         tables = shard.iter(batch_size=BATCH)
@@ -152,20 +152,25 @@ def batches(wanted: Wanted, column: str, rows: Any, number: int, of: int) -> Ite
             values = [] if table is None else [table.column(name).to_pylist() for name in columns]
         if table is None:
             return
-        texts, labels = values[0], values[1] if wanted.label_column else [""] * len(values[0])
-        yield _batch(texts, [named[label] if named and label is not None else label for label in labels])
+        yield _batch(values[0], [_label(label, classes) for label in values[1]] if wanted.label_column else None)
 
 
-def _batch(texts: list[Any], labels: list[Any]) -> Batch:
+def _label(label: Any, classes: list[str] | None) -> str | None:
+    """Return a label as text, None for none; a class kept as a number by its name, where -1 is none."""
+    if classes is not None and label is not None:
+        label = classes[label] if label >= 0 else None
+    return None if label is None else str(label)
+
+
+def _batch(texts: list[Any], labels: list[str | None] | None) -> Batch:
     lines: list[str] = []
     unusable = 0
-    for text, label in zip(texts, labels, strict=True):
-        name = "" if label is None else str(label)
-        if not isinstance(text, str) or label is None or "\0" in text or set(name) & set("\t\n\r\0"):
+    starts = [""] * len(texts) if labels is None else [None if label is None else f"{label}\t" for label in labels]
+    for text, start in zip(texts, starts, strict=True):
+        if not isinstance(text, str) or "\0" in text or start is None or set(start[:-1]) & set("\t\n\r\0"):
             unusable += 1
-            continue
-        start = f"{name}\t" if name else ""
-        lines += [f"{start}{line}\n" for line in text.split("\n")]
+        else:
+            lines += [f"{start}{line}\n" for line in text.split("\n")]
     return Batch(lines, unusable)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from textgan.corpora import matrix
 from textgan.corpora.cards import Card
-from textgan.corpora.text.sources import Source
+from textgan.corpora.text.sources import Source, shard_of
 from textgan.files import write_text
 
 VERSION = 1  # raise it when the same Python gives other sentences
@@ -34,14 +34,14 @@ _PROSE = re.compile(r"[A-Z\"'(][A-Za-z0-9 .,;:'\"()!?/-]*[.!?][\"')]?")
 _CODE = re.compile(r"(?<!\be)(?<!\bi)\.\w|\w\(|\.\.|--|//|::|\(\)")
 
 
-def source(card: Card, *, data: str, cache: Path, tell: Callable[[str], None]) -> Source:
+def source(card: Card, *, data: str, cache: Path, max_lines: int, tell: Callable[[str], None]) -> Source:
     """Return the sentences of this Python's documentation, scanning them the first time."""
     file = cache / "text" / f"python_docs-{_interpreter()}.txt"
     if not file.is_file():
         tell(f"{card.name}: reading the documentation of Python {platform.python_version()}, once")
         with matrix.writing(cache):
             write_text(file, "".join(f"{line}\n" for line in sentences()))
-    return Source(card.name, f"{card.credit}, {platform.python_version()}", (file,), deduplicate=True)
+    return Source(card.name, f"{card.credit}, {platform.python_version()}", (shard_of(file),), deduplicate=True)
 
 
 def _interpreter() -> str:

@@ -1,36 +1,31 @@
-r"""Files of text, read as lines: binary, split on "\n" alone, decoded line by line, in blocks of bounded size.
-
-`str.splitlines` and text mode would also split at a lone "\r", at U+2028 and at other characters that are text.
-"""
+"""Where text comes from: any file, folder, glob, archive or pipe, as shards of lines."""
 
 from __future__ import annotations
 
-import codecs
-import gzip
+import json
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from glob import glob, has_magic
+from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO, NamedTuple, TypeVar
 
-from textgan.errors import TextganError
+from textgan.corpora import matrix
+from textgan.corpora.text import archives
+from textgan.corpora.text.archives import hidden
+from textgan.corpora.text.damage import Damage as Damage
+from textgan.corpora.text.formats import FORMATS, format_of, stem
+from textgan.corpora.text.records import Columns
+from textgan.corpora.text.streams import CHUNK, Stream, file_stream
+from textgan.errors import TextganError, UsageError
+from textgan.files import write_named, write_text
 
-CHUNK = 1 << 22  # bytes read at a time
-# A longer line is read as several, so that a book on one line still has lines to split. It holds the longest row:
-# 4,096 characters of at most 4 bytes. [bytes]
-LONGEST = 1 << 14
-
-
-@dataclass
-class Damage:
-    """What reading met that is not as it should be, by kind."""
-
-    errors: str = "strict"
-    counts: dict[str, int] = field(default_factory=dict)
-    first: dict[str, str] = field(default_factory=dict)
-
-    def add(self, kind: str, shard: str, line: int, count: int = 1) -> None:
-        """Count damage of a kind; the first place of each kind is kept."""
-        self.counts[kind] = self.counts.get(kind, 0) + count
-        self.first.setdefault(kind, f"{shard}:{line}")
+BY_FILE = "@file"  # as the label column: one file a class
+STDIN = "-"
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -38,9 +33,13 @@ class Shard:
     """One stream of lines: a file, or a member of an archive."""
 
     name: str
+    """What messages call it: its path, or archive!member."""
     stamp: tuple[str | int, ...]
+    """Path, size [bytes] and time of last change [ns] of its file, then what else decides its lines; JSON."""
     read: Callable[[Damage], Iterator[bytes]]
+    r"""Gives the lines in blocks: UTF-8 not yet decoded, each ended by "\n", at most about `CHUNK` and a line long."""
     label: str | None = None
+    """The class of all its lines, where one file is one class."""
 
 
 @dataclass(frozen=True)
@@ -51,35 +50,96 @@ class Source:
     title: str
     training: tuple[Shard, ...]
     heldout: tuple[Shard, ...] = ()
+    """Shards of held-out lines; without any, lines are held out by their hash."""
     split: str = "hash of the line"
     deduplicate: bool = False
     labelled: bool = False
+    r"""Each line is "label\ttext"."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Members of archives that were passed over, by kind."""
+
+
+# --- one file -----------------------------------------------------------------------------------------------------
 
 
 def shard_of(
-    path: Path, *, format: str = "text", column: str = "", label_column: str = "", label: str | None = None  # noqa: A002
+    path: Path,
+    *,
+    format: str = "text",  # noqa: A002
+    column: str = "",
+    label_column: str = "",
+    label: str | None = None,
 ) -> Shard:
-    """Return the shard of a file (stub: plain and .gz text)."""
+    """Return the shard of a file, packed or not.
 
-    def read(damage: Damage) -> Iterator[bytes]:
-        opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-        with opened as file:
-            content = file.read()
-        yield content if content.endswith(b"\n") else content + b"\n"
+    Args:
+        path: the file.
+        format: a key of `FORMATS`.
+        column: which field of a record is the text; empty for "text", or the only one there is.
+        label_column: which field is the label; empty for none.
+        label: the class of all its lines.
 
-    return Shard(str(path), _stamp(path), read, label)
+    Raises:
+        TextganError: it cannot be read.
+        UsageError: the format has no such fields.
+    """
+    return _shard(file_stream(path), _stamp(path), format, Columns(column, label_column), label)
 
 
-@dataclass
-class Tally:
-    """What reading met."""
+def _shard(stream: Stream, stamp: tuple[str | int, ...], form: str, columns: Columns, label: str | None) -> Shard:
+    if columns and form in ("text", "fasta", "smiles"):
+        raise UsageError(f"{stream.name} has no columns, as {form}; leave corpus.column and --label-column out")
+    stamp = (*stamp, form, columns.text, columns.label, label or "")
+    return Shard(stream.name, stamp, partial(FORMATS[form], stream, columns), label)
 
-    read: int = 0
-    empty: int = 0
-    duplicates: int = 0
-    undecodable: int = 0
-    """Lines that are not UTF-8, whether left out or repaired."""
-    first_undecodable: Path | None = None
+
+def _stamp(path: Path) -> tuple[str | int, ...]:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise TextganError(f"cannot read {path}: {error.strerror}") from None
+    return str(path), stat.st_size, stat.st_mtime_ns
+
+
+def is_current(shard: Shard) -> bool:
+    """Tell whether the file of a shard still is what it was when the shard was made."""
+    return _stamp(Path(str(shard.stamp[0]))) == shard.stamp[:3]
+
+
+# --- archives -----------------------------------------------------------------------------------------------------
+
+
+class Found(NamedTuple):
+    """A file, or a member of an archive, of which a shard can be made."""
+
+    name: str
+    """Its own name, with folders."""
+    stream: Stream
+    stamp: tuple[str | int, ...]
+    """What the shard's stamp begins with."""
+
+
+def members(path: Path, cache: Path) -> tuple[list[Found], dict[str, int]]:
+    """Return the visible regular members of a tar archive, and how many entries were passed over, by kind.
+
+    They share one pass over the archive if they are read in order. Their list is kept in the cache.
+
+    Raises:
+        TextganError: the archive is damaged, cut short, or a bomb.
+    """
+    archive, stamp = archives.Archive(path), _stamp(path)
+    listing = cache / "text" / f"members-{sha256(json.dumps(stamp).encode()).hexdigest()[:32]}.json"
+    try:
+        found, left_out = json.loads(listing.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found, left_out = archive.members()
+        with matrix.writing(cache):
+            write_text(listing, json.dumps([found, left_out]))
+    streams = (Found(name, Stream(f"{path}!{name}", partial(archive.read, at)), (*stamp, at)) for at, name in found)
+    return list(streams), left_out
+
+
+# --- anything -----------------------------------------------------------------------------------------------------
 
 
 def existing(name: str) -> Path | None:
@@ -91,125 +151,100 @@ def existing(name: str) -> Path | None:
         return None
 
 
-def text_files(path: Path) -> tuple[Path, ...]:
-    """Return the file itself, or a folder's .txt files (all its visible files where none is .txt), sorted.
+def resolve(name: str, *, column: str, label_column: str, cache: Path) -> Source | None:
+    """Return the source behind a path, a glob, or "-" for standard input; None if there is no such file.
+
+    Args:
+        name: a file of any of `FORMATS`, packed or not, a tar archive, a folder of such files, or a glob of them.
+        column: as in `shard_of`.
+        label_column: as in `shard_of`; "@file" for the file's name without extensions.
+        cache: folder for what standard input held, and for lists of archives.
+
+    Raises:
+        TextganError: a file cannot be read or is damaged, there is none, or it is neither a file nor a folder.
+        UsageError: standard input is a terminal, or the format has no such column.
+    """
+    if name == STDIN:
+        title, files = "stdin", [spool(sys.stdin.buffer if sys.stdin else None, cache)]
+    elif path := existing(name):
+        title, files = path.name, files_of(path)
+    elif has_magic(name):
+        title, files = name, _matching(name)
+    else:
+        return None
+    columns = Columns(column, "" if label_column == BY_FILE else label_column)
+    shards: list[Shard] = []
+    left_out: Counter[str] = Counter()
+    for file in files:
+        found, others = _found(file, cache)
+        left_out.update(others)
+        for own, stream, stamp in found:
+            form = format_of(own, stream.head() if stream.path else b"", columns)
+            label = stem(own)[0] if label_column == BY_FILE else None
+            shards.append(_shard(stream, stamp, form, columns, label))
+    short = "files" if has_magic(title) else stem(title)[0]
+    return Source(short, title, tuple(shards), labelled=bool(columns.label), left_out=dict(left_out))
+
+
+def _found(file: Path, cache: Path) -> tuple[list[Found], dict[str, int]]:
+    """Return the file itself or, of an archive, its text members."""
+    stream = file_stream(file)
+    if not archives.is_tar(stream.head()):
+        return [Found(file.name, stream, _stamp(file))], {}
+    found, left_out = members(file, cache)
+    if not found:
+        raise TextganError(f"{file} holds no regular files; give an archive of UTF-8 text files")
+    return _text_first(found, lambda member: member.name), left_out
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the file itself, or a folder's files, at any depth, sorted: those named as text if any are, else all.
+
+    Hidden files and folders are passed over.
 
     Raises:
         TextganError: the folder holds no file, or the path is neither a file nor a folder.
     """
     if path.is_file():
-        return (path,)
+        return [path]
     if not path.is_dir():
         raise TextganError(f"{path} is neither a file nor a folder; give a UTF-8 text file or a folder of them")
-    visible = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path)))
-    files = [file for file in visible if file.suffix == ".txt"] or visible
-    if not files:
+    visible = sorted(file for file in path.rglob("*") if file.is_file() and not hidden(file.relative_to(path)))
+    if not visible:
         raise TextganError(f"{path} holds no text file; give a UTF-8 text file or a folder of them")
-    return tuple(files)
+    return _text_first(visible, str)
 
 
-def stamps(files: tuple[Path, ...]) -> list[tuple[str, int, int]]:
-    """Return (path, size, time of last change) of each file, in bytes and nanoseconds."""
-    return [_stamp(file) for file in files]
+def _text_first(files: list[Item], name: Callable[[Item], str]) -> list[Item]:
+    """Return the files whose name tells a format; all of them if none does."""
+    return [file for file in files if stem(name(file))[1]] or files
 
 
-def _stamp(file: Path) -> tuple[str, int, int]:
-    try:
-        stat = file.stat()
-    except OSError as error:
-        raise _unreadable(file, error) from None
-    return str(file), stat.st_size, stat.st_mtime_ns
+def _matching(pattern: str) -> list[Path]:
+    found = glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207
+    files = sorted(path.absolute() for path in map(Path, found) if path.is_file())
+    if not files:
+        raise UsageError(f"no file matches {pattern!r}; give a UTF-8 text file, a folder, or a glob of files")
+    return files
 
 
-def _unreadable(file: Path, error: OSError) -> TextganError:
-    return TextganError(f"cannot read {file}: {error.strerror}")
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def read_blocks(path: Path, *, errors: str, tally: Tally) -> Iterator[list[str]]:
-    """Yield the lines of a file that hold more than white space, in blocks of about `CHUNK` bytes.
-
-    Args:
-        path: a UTF-8 file, with or without a byte order mark, with "\\n" or "\\r\\n" line ends.
-        errors: "replace" puts U+FFFD for bytes that are not UTF-8, anything else leaves such lines out.
-        tally: counts what is met.
+def spool(stdin: BinaryIO | None, cache: Path) -> Path:
+    """Keep what standard input holds as a file in the cache, named by its digest.
 
     Raises:
-        TextganError: the file cannot be read, or is binary.
+        UsageError: it is closed, or a terminal.
+        TextganError: the cache cannot be written.
     """
-    for raw in _raw_blocks(path):
-        tally.read += len(raw)
-        decoded = _decode(raw, path, errors, tally)
-        lines = [line for line in decoded if line and not line.isspace()]
-        tally.empty += len(decoded) - len(lines)
-        yield lines
+    if stdin is None or stdin.isatty():
+        raise UsageError("no text on standard input; pipe some into the command, or name a file")
 
+    def fill(fresh: Path) -> str:
+        digest = sha256()
+        with fresh.open("wb") as file:
+            while chunk := stdin.read(CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+        return f"stdin-{digest.hexdigest()}.txt"
 
-def _raw_blocks(path: Path) -> Iterator[list[bytes]]:
-    rest = b""
-    try:
-        with path.open("rb") as file:
-            if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-                file.seek(0)
-            while chunk := file.read(CHUNK):
-                if b"\0" in chunk:
-                    raise TextganError(f"{path} is a binary file (it holds NUL bytes); save it as plain UTF-8 text")
-                *lines, rest = (rest + chunk).split(b"\n")
-                *pieces, rest = _pieces(rest, spare=1)  # its last byte may be half of a line end
-                yield [piece for line in lines for piece in _pieces(line.removesuffix(b"\r"))] + pieces
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    if rest:
-        yield [rest.removesuffix(b"\r")]
-
-
-def _pieces(line: bytes, spare: int = 0) -> list[bytes]:
-    """Break a line longer than `LONGEST + spare`, at a space where there is one, else between two characters."""
-    if len(line) <= LONGEST + spare:
-        return [line]
-    pieces, start = [], 0
-    while len(line) - start > LONGEST + spare:
-        end = line.rfind(b" ", start, start + LONGEST) + 1 or _character_start(line, start + LONGEST)
-        pieces.append(line[start:end])
-        start = end
-    return [*pieces, line[start:]]
-
-
-def _character_start(line: bytes, at: int) -> int:
-    return next((i for i in range(at, at - 4, -1) if line[i] & 0xC0 != 0x80), at)
-
-
-def _decode(raw: list[bytes], path: Path, errors: str, tally: Tally) -> list[str]:
-    try:
-        return [line.decode() for line in raw]
-    except UnicodeDecodeError:
-        return list(_decode_each(raw, path, errors, tally))
-
-
-def _decode_each(raw: list[bytes], path: Path, errors: str, tally: Tally) -> Iterator[str]:
-    for line in raw:
-        try:
-            yield line.decode()
-        except UnicodeDecodeError:
-            tally.undecodable += 1
-            tally.first_undecodable = tally.first_undecodable or path
-            if errors == "replace":
-                yield line.decode(errors="replace")
-
-
-def first_undecodable_line(path: Path) -> int:
-    """Return the number, from 1, of a file's first line that is not UTF-8; 0 where every line is."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    number = 1
-    with path.open("rb") as file:
-        try:
-            while chunk := file.read(CHUNK):
-                decoder.decode(chunk)
-                number += chunk.count(b"\n")
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            return number + error.object[: error.start].count(b"\n")
-    return 0
+    with matrix.writing(cache):
+        return write_named(cache / "text", "stdin", fill)
