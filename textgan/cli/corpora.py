@@ -79,7 +79,8 @@ def _facts(card: Card) -> Iterator[tuple[str, Any]]:
         yield key.replace("_", " "), getattr(card, key)
     for key, number in card.sizes.items():
         yield key.replace("_", " "), f"{number:,}"
-    yield from card.checksums.items()
+    for file, checksum in card.checksums.items():
+        yield "checksum", f"{checksum} {file}"
     if card.settings:
         yield "suited settings", " ".join(f"-s {key}={value}" for key, value in card.settings.items())
 

@@ -95,6 +95,8 @@ def _places(stamp: Stamp, wanted: Wanted) -> dict[str, Place]:
                 if member.isreg() and not member.issparse() and _is_inside(member.name) and wanted(member.name):
                     stream.seek(member.offset_data)
                     places[member.name] = stream.place(member.size)
+            if stream.last.strip(b"\0") or not stream.last:  # tarfile ends quietly at what is no header
+                raise broken(str(path), "it ends before its end mark")
             while stream.read(CHUNK):  # to the end, where the checksum is
                 pass
     except (tarfile.TarError, ValueError, OverflowError) as error:  # header fields of nonsense give the latter two
@@ -134,6 +136,8 @@ class Unpacked:
         self.file.seek(begin.at)
         self.offset, self.packed, self.ready = begin.offset, begin.packed, begin.ready
         self.inflate = begin.inflate and begin.inflate.copy()
+        self.last = b""
+        """What the last read gave."""
 
     def place(self, size: int) -> Place:
         """Keep where the stream is, at the start of a member of so many bytes."""
@@ -158,7 +162,8 @@ class Unpacked:
             pieces.append(piece)
             missing -= len(piece)
         self.offset += size - missing
-        return b"".join(pieces)
+        self.last = b"".join(pieces)
+        return self.last
 
     def _more(self) -> bool:
         """Unpack a piece; False at the end."""
