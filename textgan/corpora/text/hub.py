@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,7 @@ from textgan.corpora.text.hub_library import Batch, Wanted
 from textgan.corpora.text.sources import Source, shard_of
 from textgan.errors import TextganError, UsageError, near_miss
 
-NAME = re.compile(r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<config>[^@:]+))?(?::(?P<column>.+))?")
+NAME = re.compile(r"hf:(?P<repo>\w[\w.-]*(?:/\w[\w.-]*)?)(?:@(?P<config>[^@:]+))?(?::(?P<column>.+))?")
 HELDOUT = ("test", "validation", "valid", "dev")
 """Splits that can be measured on: the first that is there."""
 OFFICIAL, BY_HASH = "official", "hash of the line"
@@ -134,15 +135,14 @@ class Text:
     def about(self) -> About:
         """Facts, from the folder, or from the hub and then kept there."""
         file = self.folder / "about.json"
-        try:
-            about = About(**json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            rows = self._splits
-            column = hub_library.text_column(self.wanted, next(iter(rows.values())))
-            shards = {split: max(1, rows[split].num_shards) for split in rows}
-            about = About(SCHEMA, self.wanted.repo, self.commit, column, shards)
-            with matrix.writing(self.cache):
-                files.write_text(file, files.dump_json(about._asdict()))
+        with suppress(OSError, ValueError, TypeError):
+            return About(**json.loads(file.read_text(encoding="utf-8")))
+        rows = self._splits
+        column = hub_library.text_column(self.wanted, next(iter(rows.values())))
+        shards = {split: max(1, rows[split].num_shards) for split in rows}
+        about = About(SCHEMA, self.wanted.repo, self.commit, column, shards)
+        with matrix.writing(self.cache):
+            files.write_text(file, files.dump_json(about._asdict()))
         return about
 
     @cached_property

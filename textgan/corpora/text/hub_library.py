@@ -112,6 +112,8 @@ def text_column(wanted: Wanted, rows: Any) -> str:
     for name in filter(None, (wanted.column, wanted.label_column)):
         if name not in first:
             raise UsageError(f"{wanted.repo} has no column {name!r}{near_miss(name, first)}")
+    if wanted.column and not isinstance(first[wanted.column] or "", str):
+        raise UsageError(f"column {wanted.column!r} of {wanted.repo} holds no text{_of(first)}")
     strings = [name for name, value in first.items() if isinstance(value, str) and name != wanted.label_column]
     column = wanted.column or ("text" if "text" in strings else "") or (strings[0] if len(strings) == 1 else "")
     if not column:
@@ -203,13 +205,12 @@ def told_in_one_line(repo: str) -> Iterator[None]:
         raise TextganError(f"{repo} cannot be read: {_meaning(error)}") from error
 
 
-def _meaning(error: BaseException | None) -> str:
-    chain = []
-    while error is not None and error not in chain:
-        chain.append(error)
-        error = error.__cause__ or error.__context__
-    for link in chain:
-        if type(link).__name__ in MEANT:
-            return MEANT[type(link).__name__]
-    told = " ".join(str(chain[-1]).split())[:200]
-    return f"{type(chain[-1]).__name__}: {told}" if told else type(chain[-1]).__name__
+def _meaning(error: BaseException) -> str:
+    chain = [error]
+    while behind := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(behind)
+    kinds = [type(link).__name__ for link in chain]
+    meant = next((MEANT[kind] for kind in kinds if kind in MEANT), None)
+    # the library's own wrapper says nothing; what it wraps does
+    speaker = chain[1] if kinds[0] == "DatasetGenerationError" and len(chain) > 1 else error
+    return meant or f"{type(speaker).__name__}: {' '.join(str(speaker).split())[:200]}"
