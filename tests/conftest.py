@@ -20,6 +20,7 @@ def _one_thread_and_own_cache(tmp_path_factory: pytest.TempPathFactory) -> Itera
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEXTGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HUB_OFFLINE", "1")  # no test asks the real hub
         yield
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from textgan.errors import UsageError, near_miss
 from textgan.resources import folder
 
 DEFAULT_PRESET = "quick"
+KINDS = ("text", "image", "toy")
 
 
 @dataclass(frozen=True)
@@ -17,19 +19,24 @@ class Card:
 
     name: str
     title: str
+    kind: str
+    """One of `KINDS`."""
     source: str
     licence: str
     layout: str
-    """How its files lie on disk: a key of `prepare.LAYOUTS`."""
+    """How its files lie on disk: a key of `layouts.LAYOUTS`."""
     preset: str
     """What `textgan train` uses where no preset is asked for."""
     split: str
     how_to_get: str
+    """A phrase that ends an error: it starts with a verb."""
     citation: str
-    bytes: int | None = None
-    """Size of the archive to download. [bytes]"""
-    sha256: str | None = None
-    """Checksum of that archive, hex."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Lines, images or bytes of its parts, as published; the unit closes each name."""
+    checksums: dict[str, str] = field(default_factory=dict)
+    """Published checksums by file name, as "sha256:HEX" or "md5:HEX"."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings that suit it, by key, besides the preset's."""
 
     @property
     def credit(self) -> str:

@@ -1,0 +1,51 @@
+"""How each registered corpus lies on disk: its layout, and the function that makes a source of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from textgan.corpora.cards import Card
+from textgan.corpora.text import billion_word, python_docs, sources
+from textgan.corpora.text.sources import Source
+from textgan.errors import TextganError, UsageError
+
+Tell = Callable[[str], None]
+
+
+class Layout(Protocol):
+    """Finds the shards of a corpus."""
+
+    def __call__(self, card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
+        """Return its source, or raise a TextganError that says how to get it."""
+
+
+def _file(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
+    """Text that the user brings: whatever `--corpus PATH` would read, under the corpus' name."""
+    if not data:
+        raise TextganError(f"{card.name} is text of your own: {card.how_to_get}")
+    found = sources.resolve(data, column="", label_column="", cache=cache)
+    if found is None:
+        raise TextganError(f"{card.name}: no such file or folder: {data}; {card.how_to_get}")
+    return Source(card.name, f"{card.title}: {found.title}", found.training, found.heldout, found.split)
+
+
+def _images(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
+    raise TextganError(f"{card.name} is a corpus of images, and image mode is not there yet; name a corpus of text")
+
+
+def _nltk(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
+    raise UsageError("nltk is many corpora; name one, such as nltk:brown")
+
+
+LAYOUTS: dict[str, Layout] = {
+    "billion_word": billion_word.source,
+    "file": _file,
+    "images": _images,
+    "nltk": _nltk,
+    "python_docs": python_docs.source,
+}
+
+VERIFY = {"billion_word": billion_word.verify}
+"""Layouts of which checksums or counts are published."""
