@@ -150,7 +150,8 @@ def _bounded(unpack: Unpack, chunks: Iterator[bytes], name: str) -> Iterator[byt
     for piece in unpack(slices(), name):
         given += len(piece)
         refuse_bombs(name, taken=taken, given=given)
-        yield piece
+        if piece:
+            yield piece
 
 
 def refuse_bombs(name: str, *, taken: int, given: int) -> None:
