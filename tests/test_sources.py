@@ -101,7 +101,6 @@ def test_a_glob_gives_its_files_sorted(folder: Path, cache: Path, monkeypatch: p
     assert (list(texts(source)), source.name) == (["a.txt", "b.txt"], "files")
     assert list(texts(find(folder / "**" / "*.txt", cache))) == ["a.txt", "b.txt", "e.txt"]
     monkeypatch.chdir(folder)
-    assert find("[ab].txt", cache).training == find(folder / "[ab].txt", cache).training or True
     assert all(Path(shard.name).is_absolute() for shard in find("[ab].txt", cache).training)
     (folder / "odd[1].txt").write_text("x")
     assert list(texts(find("odd[1].txt", cache))) == ["odd[1].txt"]  # a file of that very name comes first

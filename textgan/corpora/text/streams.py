@@ -59,7 +59,12 @@ def stored(path: Path) -> Iterator[bytes]:
 
 def broken(name: str, reason: object) -> TextganError:
     """Return the error of a file that is cut short, or not what it seems to be."""
-    return TextganError(f"{name} is damaged or cut short ({reason}); get it again, or leave it out")
+    return TextganError(f"{name} is damaged or cut short ({printable(str(reason))}); get it again, or leave it out")
+
+
+def printable(text: str) -> str:
+    """Return a text of strangers as one that a message can hold."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def starting(chunks: Iterator[bytes], mark: bytes) -> tuple[bool, Iterator[bytes]]:
