@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, NamedTuple, cast
 
-from textgan.corpora.text.streams import CHUNK, broken, file_stream
+from textgan.corpora.text.streams import CHUNK, broken, file_stream, printable
 
 USTAR = (257, b"ustar")  # the magic of a tar, and where it is
 
@@ -43,7 +43,7 @@ class Archive:
             if kind := _fault(entry):
                 left_out[kind] += 1
             elif entry.isreg() and not hidden(PurePosixPath(entry.name)):
-                members.append(Member(place, _printable(entry.name)))
+                members.append(Member(place, printable(entry.name)))
         return members, dict(left_out)
 
     def read(self, place: int) -> Iterator[bytes]:
@@ -84,10 +84,6 @@ def _fault(entry: tarfile.TarInfo) -> str:
     if path.is_absolute() or ".." in path.parts:
         return "members of archives with unsafe names"
     return "" if entry.isdir() or (entry.isreg() and not entry.issparse()) else "special members of archives"
-
-
-def _printable(name: str) -> str:
-    return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
 def _walk(path: Path) -> Iterator[tuple[int, tarfile.TarInfo, tarfile.TarFile]]:

@@ -59,7 +59,12 @@ def stored(path: Path) -> Iterator[bytes]:
 
 def broken(name: str, reason: object) -> TextganError:
     """Return the error of a file that is cut short, or not what it seems to be."""
-    return TextganError(f"{name} is damaged or cut short ({reason}); get it again, or leave it out")
+    return TextganError(f"{name} is damaged or cut short ({printable(str(reason))}); get it again, or leave it out")
+
+
+def printable(text: str) -> str:
+    """Return a text of strangers as one that a message can hold."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def starting(chunks: Iterator[bytes], mark: bytes) -> tuple[bool, Iterator[bytes]]:
@@ -150,7 +155,8 @@ def _bounded(unpack: Unpack, chunks: Iterator[bytes], name: str) -> Iterator[byt
     for piece in unpack(slices(), name):
         given += len(piece)
         refuse_bombs(name, taken=taken, given=given)
-        yield piece
+        if piece:
+            yield piece
 
 
 def refuse_bombs(name: str, *, taken: int, given: int) -> None:

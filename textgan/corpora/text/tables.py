@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from textgan.corpora.text.damage import Damage
 from textgan.corpora.text.records import LARGEST, NO_LABEL, NO_TEXT, Columns, Record, numbered_lines
-from textgan.corpora.text.streams import Stream, broken, refuse_bombs
+from textgan.corpora.text.streams import Stream, broken, printable, refuse_bombs
 from textgan.errors import TextganError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _record(number: int, text: Any, label: Any, stream: Stream, columns: Columns
 def _unclear(stream: Stream, fields: Iterable[str], missing: str = "") -> TextganError:
     """Return the error of a column that is not there, or that is not the only one."""
     what = f"has no column {missing!r}" if missing else "has no column 'text', nor only one that could be it"
-    known = ", ".join(fields) or "none"
+    known = printable(", ".join(fields))[:500] or "none"
     return TextganError(f"{stream.name} {what} (its columns: {known}); say which with corpus.column or --label-column")
 
 
