@@ -31,18 +31,23 @@ def oracle_reward(p: dict[Window, float], q: dict[Window, float], window: Window
     return min(0.5 * math.log2((p.get(window, 0.0) + other) / (2 * other)), clip)
 
 
-def oracle_rewards(corpus: Tensor, earlier: Tensor, drawn: Tensor, classes: int, orders: Iterable[int]) -> Tensor:
-    """Oracle: replace every symbol by every other, and add up the rewards of the windows it is in."""
+def oracle_rewards_of(corpus: Tensor, earlier: Tensor, drawn: Tensor, chosen: Tensor, orders: Iterable[int]) -> Tensor:
+    """Oracle: replace every symbol by each chosen one, and add up the rewards of the windows it is in."""
     per_order = []
     for n in orders:
-        p, q, out = shares(corpus, n), shares(earlier, n), torch.zeros(*drawn.shape, classes)
-        for i, row in enumerate(drawn.tolist()):
-            for t, v in itertools.product(range(len(row)), range(classes)):
-                other = [*row[:t], v, *row[t + 1 :]]
-                starts = range(max(0, t - n + 1), min(t, len(row) - n) + 1)
-                out[i, t, v] = sum(oracle_reward(p, q, tuple(other[s : s + n]), 0.7) for s in starts)
+        p, q, out = shares(corpus, n), shares(earlier, n), torch.zeros(chosen.shape)
+        for i, t, k in itertools.product(*map(range, chosen.shape)):
+            row = drawn[i].tolist()
+            other = [*row[:t], int(chosen[i, t, k]), *row[t + 1 :]]
+            starts = range(max(0, t - n + 1), min(t, len(row) - n) + 1)
+            out[i, t, k] = sum(oracle_reward(p, q, tuple(other[s : s + n]), 0.7) for s in starts)
         per_order.append(out)
     return torch.stack(per_order).mean(0)
+
+
+def oracle_rewards(corpus: Tensor, earlier: Tensor, drawn: Tensor, classes: int, orders: Iterable[int]) -> Tensor:
+    """Oracle: the rewards of every class at every position."""
+    return oracle_rewards_of(corpus, earlier, drawn, torch.arange(classes).expand(*drawn.shape, classes), orders)
 
 
 def every_row(classes: int, length: int) -> Tensor:
@@ -391,3 +396,46 @@ def test_codes_by_hand() -> None:
     assert windows.codes(row(0, 1, 2)).tolist() == [[1, 5]]
     assert Windows(2, 3, labels=4).codes(row(0, 1, 2), torch.tensor([3])).tolist() == [[28, 32]]
     assert table.empty()["pairs"].flatten().tolist() == pytest.approx([1 / 9, 0] * 9)
+
+
+# --- thousands of symbols -------------------------------------------------------------------------------------------
+
+MANY = 5000
+
+
+@pytest.mark.parametrize("kept", [MANY, 3000])
+def test_thousands_of_symbols_agree_with_every_likely_replacement_tried_in_turn(
+    kept: int, rng: torch.Generator
+) -> None:
+    common = torch.tensor([0, 1, 70, 2900, 4000, 4999])  # of which the last two share a class where 3000 are kept
+    corpus, earlier, ids = (common[torch.randint(6, (n, 6), generator=rng)] for n in (12, 4, 3))
+    logits = torch.randn(3, 6, MANY, generator=rng)
+    logits[..., common] += 8  # most of the likeliest stand in the corpus
+    logits.requires_grad_(True)
+    term = term_of(corpus, MANY, (1, 2, 3), kept=kept, likeliest=12)
+    loss, _ = term.function(batch_of(logits, ids), after_drawing(term, earlier, MANY), rng=rng)
+    (gradient,) = torch.autograd.grad(loss, logits)
+
+    classes = min(MANY, kept + 1)
+    chosen, p = likeliest_classes(merge_rare(logits.softmax(-1), classes), 12)
+    rare = [rows.clamp(max=classes - 1) for rows in (corpus, earlier, ids)]
+    reward = oracle_rewards_of(*rare, chosen, (1, 2, 3))
+    assert reward.std() > 0.1
+    reward -= ((p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)).detach()
+    (expected,) = torch.autograd.grad(-(p * reward.detach()).sum(-1).mean(), logits)
+    torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("kept", [MANY, 3000])
+def test_thousands_of_symbols_take_no_more_than_a_softmax_and_a_few(kept: int, rng: torch.Generator) -> None:
+    corpus, ids = (torch.randint(MANY, (n, 16), generator=rng) for n in (10, 8))
+    term = count_critic(
+        [corpus], symbols=MANY, orders=(1, 2, 3), clip=0.7, forgetting=0.85, kept=kept, likeliest=12, bits=8
+    )
+    state, logits = term.initial(), torch.randn(8, 16, MANY, generator=rng, requires_grad=True)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        torch.autograd.grad(term.function(TermBatch(Output(logits, logits, ids), ids, None), state, rng=rng)[0], logits)
+    taken = [event.self_cpu_memory_usage for event in profile.events()]
+    simplex = 4 * logits.numel()
+    assert sum(size >= simplex // 2 for size in taken) <= 6
+    assert max(taken) <= simplex
