@@ -26,6 +26,7 @@ ALLOWED = {
     "resources": set(),
     "files": {"errors"},
     "symbols": {"errors"},
+    "memory": {"errors"},
     "spaces": {"symbols"},
     "nets": {"contract"},
     "game": {"contract"},
@@ -36,7 +37,7 @@ ALLOWED = {
     "settings": BOTTOM | {"config"},
     "model": BOTTOM | {"config", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"metrics"},
-    "assemble": BOTTOM | {"config", "corpora", "game", "metrics", "model", "nets", "spaces", "training"},
+    "assemble": BOTTOM | {"config", "corpora", "game", "memory", "metrics", "model", "nets", "spaces", "training"},
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
     "cli": BOTTOM | {"assemble", "config", "corpora", "metrics", "model", "report", "runs", "settings", "__version__"},
@@ -53,6 +54,7 @@ LIBRARIES = {
     "config": {"pydantic"},
     "nets": {"torch"},
     "game": {"torch"},
+    "memory": set[str](),
     "symbols": {"numpy", "sentencepiece"},
     "spaces": {"torch"},
     "metrics": {"numpy"},
@@ -61,7 +63,20 @@ LIBRARIES = {
 """The libraries of the rooms that may not take any; the others may."""
 
 CONFIG_READERS = {"cli", "settings", "assemble", "runs", "model", "api"}
-LIGHT = ("", "cli", "config", "corpora", "metrics", "report", "settings", "symbols", "errors", "files", "resources")
+LIGHT = (
+    "",
+    "cli",
+    "config",
+    "corpora",
+    "metrics",
+    "report",
+    "settings",
+    "symbols",
+    "memory",
+    "errors",
+    "files",
+    "resources",
+)
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -418,8 +418,8 @@ def test_thousands_of_symbols_agree_with_every_likely_replacement_tried_in_turn(
 
     classes = min(MANY, kept + 1)
     chosen, p = likeliest_classes(merge_rare(logits.softmax(-1), classes), 12)
-    rare = [rows.clamp(max=classes - 1) for rows in (corpus, earlier, ids)]
-    reward = oracle_rewards_of(*rare, chosen, (1, 2, 3))
+    seen, before, now = (rows.clamp(max=classes - 1) for rows in (corpus, earlier, ids))
+    reward = oracle_rewards_of(seen, before, now, chosen, (1, 2, 3))
     assert reward.std() > 0.1
     reward -= ((p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)).detach()
     (expected,) = torch.autograd.grad(-(p * reward.detach()).sum(-1).mean(), logits)

@@ -1,0 +1,88 @@
+"""What a step takes, and what is free, from files as the kernel writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from textgan import memory
+from textgan.errors import TextganError
+
+GB = 10**9
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_a_step_holds_eight_simplices_or_generates_256_rows() -> None:
+    assert memory.needed(batch=64, length=32, symbols=1000) == 4 * 256 * 32 * 1000 * 4  # 512 tensor rows against 1,024
+    assert memory.needed(batch=256, length=32, symbols=1000) == 8 * 256 * 32 * 1000 * 4
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        (512, "training.batch 512 x text.length 64 x 32,002 symbols take about 33.6 GB, and 2.0 GB are free; lower "
+         "training.batch, text.length or text.max_symbols"),
+        (8, "256 generated rows x text.length 64 x 32,002 symbols take about 8.4 GB, and 2.0 GB are free; lower "
+         "text.length or text.max_symbols"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_the_keys_to_lower(batch: int, words: str) -> None:
+    with pytest.raises(TextganError) as error:
+        memory.check(batch=batch, length=64, symbols=32_002, available=2 * GB)
+    assert str(error.value) == f"not enough memory: {words}"
+
+
+def test_what_fits_or_cannot_be_known_passes() -> None:
+    exactly = memory.needed(batch=512, length=64, symbols=32_002)
+    memory.check(batch=512, length=64, symbols=32_002, available=exactly)
+    memory.check(batch=512, length=64, symbols=32_002, available=None)
+    with pytest.raises(TextganError):
+        memory.check(batch=512, length=64, symbols=32_002, available=exactly - 1)
+
+
+MACHINE = {"proc/meminfo": "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:    9000000 kB\n"}
+
+
+def test_the_machines_memory(tmp_path: Path) -> None:
+    assert memory.available(write(tmp_path, MACHINE)) == 9_000_000 * 1024
+
+
+@pytest.mark.parametrize(
+    ("groups", "left"),
+    [
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "max",
+          "sys/fs/cgroup/a/b/memory.current": "5", "sys/fs/cgroup/a/memory.max": "4000", "sys/fs/cgroup/a/memory.current": "3000",
+          "sys/fs/cgroup/a/memory.stat": "anon 1\nfile 900\ninactive_file 700\n"}, 1700),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "4000", "sys/fs/cgroup/memory.current": "5000"}, 0),
+        ({"proc/self/cgroup": "9:cpu,cpuacct:/x\n4:memory:/x\n", "sys/fs/cgroup/memory/x/memory.limit_in_bytes": "800",
+          "sys/fs/cgroup/memory/x/memory.usage_in_bytes": "300", "sys/fs/cgroup/cpu,cpuacct/x/memory.max": "1",
+          "sys/fs/cgroup/memory/x/memory.stat": "inactive_file 1\ntotal_inactive_file 20\n"}, 520),
+        ({"proc/self/cgroup": "0::/gone\n"}, 9_000_000 * 1024),
+    ],
+    ids=["version 2, the group around has the limit", "over its limit", "version 1", "no files"],
+)  # fmt: skip
+def test_a_control_groups_limit_counts_where_it_is_lower(tmp_path: Path, groups: dict[str, str], left: int) -> None:
+    assert memory.available(write(tmp_path, MACHINE | groups)) == left
+
+
+def test_this_machine_says_something() -> None:
+    free = memory.available()
+    assert free is None or free > 0
+
+
+def test_an_unknown_system_asks_sysconf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sysconf", {"SC_AVPHYS_PAGES": 7, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert memory.available(tmp_path) == 7 * 4096
+
+    def refuse(name: str) -> int:
+        raise ValueError(name)
+
+    monkeypatch.setattr("os.sysconf", refuse)
+    assert memory.available(tmp_path) is None
