@@ -344,6 +344,19 @@ def test_with_labels_loss_agrees_with_every_replacement_tried_in_turn(
     assert loss.item() == pytest.approx(-(logits.softmax(-1) * total).sum(-1).mean().item(), abs=1e-5)
 
 
+def test_labels_are_counted_first_or_last_alike(corpus: Tensor, earlier: Tensor, rng: torch.Generator) -> None:
+    labels = torch.tensor([0, 2, 2, 1, 0])
+    batch = batch_of(torch.zeros(5, 7, 4), earlier)._replace(labels=labels)
+    states = []
+    for first in (0, 2):
+        term = count_critic(
+            [corpus], symbols=4, orders=(2,), clip=0.7, forgetting=0.85, kept=80, counted_first=first,
+            labels=3, row_labels=[torch.zeros(30)],
+        )  # fmt: skip
+        states.append(term.function(batch, fresh(term), rng=rng)[1])
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
 def test_hashed_and_dense_tables_with_labels_agree_where_no_windows_collide(rng: torch.Generator) -> None:
     corpus = torch.randint(2, (30, 11), generator=rng, dtype=torch.int32)
     labels, now = torch.randint(2, (30,), generator=rng), torch.tensor([0, 1, 1, 0, 1])

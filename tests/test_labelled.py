@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,23 @@ def test_the_critics_check_scores_each_side_under_its_own_labels(game: str, conf
             net.embedding.weight[1].add_(10)  # letters are scored as before
         moved = assemble.critic_check(parts)["critic"]
         assert all(abs(moved[side] - checked[side]) > 0.5 for side in ("train", "heldout", "fake"))
+
+
+def test_the_critics_check_pairs_generated_rows_with_training_rows_of_their_labels(
+    configured: Callable[..., Config],
+) -> None:
+    parts, seen = build(configured()), dict[str, list[torch.Tensor]]()
+    assert parts.state.critic is not None
+    for name, net in (("generator", parts.state.generator.net), ("critic", parts.state.critic.net)):
+
+        def remember(net: Any, arguments: Any, keywords: Any, to: list[torch.Tensor]) -> None:
+            to.append(keywords["condition"])
+
+        net.register_forward_pre_hook(partial(remember, to=seen.setdefault(name, [])), with_kwargs=True)
+    assemble.critic_check(parts)
+    (generated,), (train, heldout, fake, between) = seen["generator"], seen["critic"]
+    assert all(torch.equal(train, labels) for labels in (generated, fake, between))
+    assert not torch.equal(train, heldout)
 
 
 LEARNT: dict[str, dict[str, Any]] = {
