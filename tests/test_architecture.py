@@ -37,7 +37,8 @@ ALLOWED = {
     "settings": BOTTOM | {"config"},
     "model": BOTTOM | {"config", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"metrics"},
-    "assemble": BOTTOM | {"config", "corpora", "game", "memory", "metrics", "model", "nets", "spaces", "training"},
+    "assemble": BOTTOM
+    | {"config", "corpora", "game", "memory", "metrics", "model", "nets", "spaces", "symbols", "training"},
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
     "cli": BOTTOM | {"assemble", "config", "corpora", "metrics", "model", "report", "runs", "settings", "__version__"},

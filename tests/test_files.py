@@ -17,6 +17,8 @@ from textgan.files import (
     MANIFEST,
     dump_json,
     is_whole,
+    move_folder,
+    seal,
     sha256,
     sweep,
     verify_folder,
@@ -182,44 +184,43 @@ def test_a_folder_is_whole_by_its_sizes_and_verified_by_its_digests(tmp_path: Pa
     assert not is_whole(folder)
 
 
-def test_a_folder_that_another_process_was_faster_to_write_stays_and_a_damaged_one_does_not(tmp_path: Path) -> None:
-    folder = tmp_path / "x"
+def sealed(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text(text)
+    seal(folder)
+    return folder
 
-    def overtaken(target: Path) -> None:
-        (target / "a.txt").write_text("slow")
-        write_folder(folder, fill("fast"))  # type: ignore[arg-type]
 
-    write_folder(folder, overtaken, once=True)
-    assert (folder / "a.txt").read_text() == "fast"
-    write_folder(folder, overtaken)
-    assert (folder / "a.txt").read_text() == "slow"
-    (folder / "b.txt").unlink(missing_ok=True)
-    (folder / "a.txt").unlink()
-    write_folder(folder, fill("new"), once=True)  # type: ignore[arg-type]
-    assert (folder / "a.txt").read_text() == "new"
-    assert list(tmp_path.iterdir()) == [folder]
+def test_a_sealed_folder_is_moved_to_its_place(tmp_path: Path) -> None:
+    place = tmp_path / "to" / "x"
+    move_folder(sealed(tmp_path / "1" / "x", "one"), place)
+    verify_folder(place, "a.txt")
+    move_folder(sealed(tmp_path / "2" / "x", "two"), place, once=True)
+    assert (place / "a.txt").read_text() == "one"  # the name settles the content
+    move_folder(sealed(tmp_path / "3" / "x", "three"), place)
+    assert (place / "a.txt").read_text() == "three"
+    (place / "a.txt").write_text("")
+    move_folder(sealed(tmp_path / "4" / "x", "four"), place, once=True)
+    assert (place / "a.txt").read_text() == "four"  # what is not whole does not stay
 
 
 def test_losing_the_race_at_the_last_moment_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, is_dir = tmp_path / "x", Path.is_dir
+    place, is_dir = tmp_path / "to" / "x", Path.is_dir
 
     def not_yet(path: Path) -> bool:
-        if path != folder or is_dir(path):
+        if path != place or is_dir(path):
             return is_dir(path)
         monkeypatch.undo()
-        write_folder(folder, fill("fast"))  # type: ignore[arg-type]
+        write_folder(place, fill("fast"))  # type: ignore[arg-type]
         return False
 
-    for once in (True, False):
-        monkeypatch.setattr(Path, "is_dir", not_yet)
-        if once:
-            write_folder(folder, fill("slow"), once=True)  # type: ignore[arg-type]
-        else:
-            with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
-                write_folder(folder, fill("slow"))  # type: ignore[arg-type]
-        assert (folder / "a.txt").read_text() == "fast"
-        assert list(tmp_path.iterdir()) == [folder]
-        shutil.rmtree(folder)
+    monkeypatch.setattr(Path, "is_dir", not_yet)
+    move_folder(sealed(tmp_path / "1" / "x", "slow"), place, once=True)
+    assert (place / "a.txt").read_text() == "fast"
+    shutil.rmtree(place)
+    monkeypatch.setattr(Path, "is_dir", not_yet)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
+        move_folder(sealed(tmp_path / "2" / "x", "slow"), place)
 
 
 def test_a_full_disk_is_one_line_and_a_closed_pipe_is_no_disk() -> None:

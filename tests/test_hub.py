@@ -42,7 +42,8 @@ def ask(name, told, column="", label_column="", max_lines=10**6):
     cache = Path(sys.argv[1])
     if name == "billion_word":
         return billion_word.source(card(name), data="", cache=cache, max_lines=max_lines, tell=told.append)
-    return hub.source(name, column=column, label_column=label_column, cache=cache, max_lines=max_lines, tell=told.append)
+    columns = {"column": column, "label_column": label_column}
+    return hub.source(name, **columns, cache=cache, max_lines=max_lines, tell=told.append)
 
 for name, options in json.loads(sys.argv[2]):
     told, answer, began = [], {}, time.time()

@@ -47,6 +47,9 @@ class Recorder:
         self.saved_with: dict[int, Any] = {}
         self.stop_at, self.at = stop_at, 0
 
+    def preparing(self, stage: str, lines: int, share: float | None) -> None:
+        raise AssertionError("the loop reads no text")
+
     def hooks(self) -> Hooks:
         return Hooks(self.evaluate, self.save, self.rows.append, self, self.stop)
 

@@ -69,8 +69,12 @@ def test_files_decide_the_side_where_a_source_has_held_out_ones(tmp_path: Path) 
         (tmp_path / name).write_text(f"{name}\n")
     a, b = shard_of(tmp_path / "a"), shard_of(tmp_path / "b", label="L")
     source = Source("t", "t", (a,), (b,))
-    found = [(block.data, block.side, block.label) for side in ("train", "heldout") for block in blocks(source, side, Damage("skip"))]
-    assert found == [(b"a\n", "train", None), (b"b\n", "heldout", "L")]
+    shown = [
+        (block.data, block.side, block.label)
+        for side in ("train", "heldout")
+        for block in blocks(source, side, Damage("skip"))
+    ]
+    assert shown == [(b"a\n", "train", None), (b"b\n", "heldout", "L")]
     alone = list(blocks(Source("t", "t", (a, b)), "train", Damage("skip")))
     assert [block.side for block in alone] == [None, None]
     assert alone[0].shard == str(tmp_path / "a")

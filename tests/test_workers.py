@@ -67,5 +67,5 @@ def test_a_worker_that_dies_is_one_line() -> None:
 
 
 def test_an_error_in_a_worker_is_the_callers() -> None:
-    with pytest.raises(TextganError, match="^no$"):
+    with pytest.raises(TextganError, match=r"^no$"):
         list(ordered(refuse, range(40), 2))

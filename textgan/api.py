@@ -10,7 +10,7 @@ from textgan import runs
 from textgan.config import Config
 from textgan.corpora import cards
 from textgan.errors import UsageError
-from textgan.settings import resolve
+from textgan.settings import resolve_for_corpus
 from textgan.training.loop import Watch
 
 
@@ -35,9 +35,8 @@ def train(
         TextganError: its subclasses say what is wrong in one line.
     """
     if not isinstance(config, Config):
-        flags = settings or {}
-        preset = str(config or cards.preset_for(flags.get("corpus.name", Config().corpus.name)))
-        config = resolve(preset, flags=flags).config
+        named = None if config is None else str(config)
+        config = resolve_for_corpus(named, cards.suits, flags=settings or {}).config
     elif settings:
         raise UsageError("settings go over a preset or a file; a Config already holds them all")
     return runs.train(config, None if run is None else Path(run), resume=resume, watch=watch)

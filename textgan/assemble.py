@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from textgan import memory
 from textgan.config import Config
 from textgan.contract import Objective, Penalty, Term
 from textgan.corpora import cards
@@ -131,10 +132,18 @@ def build(
     space, labelled = Text.from_json(corpus.space.to_json()), bool(corpus.space.labels)
     if labelled and config.window_likelihood.weight:
         raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
+    check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
     state = TrainingState(*build_players(config, space, device), config.generator.averaging, terms)
     source = Source(corpus.train.ids, space.to_sample, corpus.train.labels)
     return Parts(config, corpus, space, device, state, build_game(config, terms, labelled=labelled), source)
+
+
+def check_memory(config: Config, space: Text, device: torch.device) -> None:
+    """Refuse samples that would not fit in memory, before any is made."""
+    free = {"cpu": memory.available, "cuda": lambda: torch.cuda.mem_get_info(device)[0]}.get(device.type, lambda: None)
+    batch = max(config.training.batch, config.critic.batch)
+    memory.check(batch=batch, length=space.length, symbols=space.size, available=free())
 
 
 def build_players(config: Config, space: Text, device: torch.device) -> tuple[Player, Player | None]:
@@ -270,7 +279,7 @@ def measure(
     count = config.evaluation.samples
     text = training_evaluation(
         lines_of(space, corpus.heldout.ids), lines_of(space, corpus.train.ids), [count],
-        length=space.length, seed=config.training.seed,
+        length=space.characters, seed=config.training.seed,
     )  # fmt: skip
 
     def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:

@@ -41,7 +41,7 @@ class Corpus(Section):
     heldout: float = Field(0.1, gt=0, lt=1)
     """Share of the lines held out where the corpus has no split of its own, chosen by hash of the line. [share]"""
     errors: Literal["strict", "replace", "skip"] = "strict"
-    """What to do with a line that is not UTF-8, or a record that is none: stop, replace the bad bytes, or leave it out."""
+    """What to do with a line that is not UTF-8, or a record that is none: stop, mend it, or leave it out."""
     max_lines: int = Field(10_000_000, ge=1)
     """At most this many lines of training text. [lines]"""
     deduplicate: bool = False

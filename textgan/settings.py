@@ -1,14 +1,15 @@
 """From a preset, a file, the environment and the command line to one frozen Config, and where each value came from.
 
-Later layers win: defaults < preset < config file < TEXTGAN_* < `-s key=value` < flags. A variable is the key in
-capitals with two underscores for the dot: TEXTGAN_TEXT__LENGTH=16 sets text.length; TEXTGAN_DATA sets corpus.data.
+Later layers win: defaults < preset < what suits the corpus < config file < TEXTGAN_* < `-s key=value` < flags. A
+variable is the key in capitals with two underscores for the dot: TEXTGAN_TEXT__LENGTH=16 sets text.length;
+TEXTGAN_DATA sets corpus.data.
 """
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,6 +59,7 @@ def resolve(
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] = NOTHING,
     environ: Mapping[str, str] = NOTHING,
+    suits: Mapping[str, Any] = NOTHING,
 ) -> Resolved:
     """Return the configuration of these layers.
 
@@ -67,6 +69,7 @@ def resolve(
         overrides: `section.key=value`, each value in TOML or a bare string.
         flags: values by dotted key; a None is a flag that was not given.
         environ: variables, of which those that begin with TEXTGAN_ are read.
+        suits: values by dotted key that suit the corpus; they go over the preset, and under a file's own.
 
     Raises:
         UsageError: an unknown preset, key or value; one line that names it and the nearest match.
@@ -75,13 +78,29 @@ def resolve(
     values: dict[str, Any] = dict(_leaves(Config().model_dump()))
     origin = dict.fromkeys(values, "default")
     for setting in (
-        *_from_preset_or_file(preset_or_file or Config().preset),
+        *_from_preset_or_file(preset_or_file or Config().preset, suits),
         *_from_environment(environ),
         *_from_overrides(overrides),
         *(Setting(key, value, "flag") for key, value in flags.items() if value is not None),
     ):
         _apply(setting, values, origin)
     return Resolved(_validated(values, origin), origin)
+
+
+def resolve_for_corpus(
+    preset_or_file: str | None,
+    suits: Callable[[str], tuple[str, Mapping[str, Any]]],
+    **layers: Any,
+) -> Resolved:
+    """Resolve with what suits the corpus, wherever it is named: its settings, and its preset where none is asked for.
+
+    Args:
+        preset_or_file: as `resolve` takes it.
+        suits: the name of a corpus to its preset and settings.
+        layers: the others, as `resolve` takes them.
+    """
+    preset, settings = suits(resolve(preset_or_file, **layers).config.corpus.name)
+    return resolve(preset if preset_or_file is None else preset_or_file, suits=settings, **layers)
 
 
 def presets() -> list[str]:
@@ -119,15 +138,16 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield key, value
 
 
-def _from_preset_or_file(name: str) -> list[Setting]:
+def _from_preset_or_file(name: str, suits: Mapping[str, Any]) -> list[Setting]:
+    suited = [Setting(key, value, "the corpus") for key, value in suits.items()]
     if name in presets():
-        return _from_preset(name)
+        return [*_from_preset(name), *suited]
     record = Path(name) / "run.json"
     if not record.is_file() and not Path(name).is_file():
         raise UsageError(f"no preset, file or run is named {name!r}{near_miss(name, presets())}")
     tree = _read_run(record) if record.is_file() else _read(Path(name))
     base = tree.pop("preset", Config().preset)
-    return [*_from_preset(base), *(Setting(key, value, name) for key, value in _leaves(tree))]
+    return [*_from_preset(base), *suited, *(Setting(key, value, name) for key, value in _leaves(tree))]
 
 
 def _from_preset(name: Any) -> list[Setting]:

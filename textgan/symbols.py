@@ -74,6 +74,11 @@ class Symbols:
         """The smallest type that holds every id."""
         return np.uint8 if self.size <= 256 else np.uint16
 
+    @property
+    def characters(self) -> int | None:
+        """Where lines are cut, in characters; None where a symbol is not one character."""
+        return self.length if UNITS[self.unit].encoding == UTF32 else None
+
     def encode(self, lines: Sequence[str]) -> Ids:
         """Cut lines at `length` symbols and pad them on the right: ids (line, position), uint8 or uint16."""
         return self.rows(lines, "line")[0]

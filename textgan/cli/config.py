@@ -60,17 +60,13 @@ def corpus_options(function: Function) -> Function:
 
 
 def resolved(preset_or_file: str | None, overrides: tuple[str, ...], flags: Mapping[str, Any]) -> Resolved:
-    """Resolve the settings of a command; without -c the corpus, wherever it was named, chooses the preset."""
+    """Resolve the settings of a command, with what suits the corpus."""
     import os
 
     from textgan.corpora import cards
-    from textgan.settings import resolve
+    from textgan.settings import resolve_for_corpus
 
-    first = resolve(preset_or_file, overrides=overrides, flags=flags, environ=os.environ)
-    if preset_or_file is not None:
-        return first
-    preset = cards.preset_for(first.config.corpus.name)
-    return resolve(preset, overrides=overrides, flags=flags, environ=os.environ)
+    return resolve_for_corpus(preset_or_file, cards.suits, overrides=overrides, flags=flags, environ=os.environ)
 
 
 @click.group()

@@ -31,9 +31,7 @@ stopped goes on where it was."""
 @config_options
 @click.option("--processes", type=int, metavar="N", help="Processes that read large text. By default one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def prepare(
-    corpus: str, preset_or_file: str | None, overrides: tuple[str, ...], as_json: bool, **flags: Any
-) -> None:
+def prepare(corpus: str, preset_or_file: str | None, overrides: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Turn CORPUS into rows of ids on disk: found by train, and by the next prepare, without reading its text."""
     from textgan.corpora import prepare as corpora
 

@@ -127,8 +127,8 @@ def _of_run(run: Path, count: int | None, seed: int) -> Sides:
     count = count or trained.config.evaluation.report_samples
     heldout, training = assemble.reference(trained)
     _tell(f"drawing {count:,} samples from {run}")
-    text = trained.config.text
-    return Sides(trained.generate(count, seed=seed), heldout, training, text.length, text.decode)
+    length, decode = trained.space.characters, trained.config.text.decode
+    return Sides(trained.generate(count, seed=seed), heldout, training, length, decode)
 
 
 def _of_files(
@@ -155,21 +155,21 @@ def _reference_file(name: str, corpora: Sequence[str]) -> Path:
     return path
 
 
-def _of_corpus(name: str, data: str | None, max_chars: int | None) -> tuple[Sequence[str], Sequence[str], int]:
+def _of_corpus(name: str, data: str | None, max_chars: int | None) -> tuple[Sequence[str], Sequence[str], int | None]:
     """Held-out and training rows of a registered corpus, cut as its preset does, at --max-chars where given.
 
     Pads are no text here, even where they are in training.
     """
     from textgan import assemble
     from textgan.corpora import cards
-    from textgan.settings import resolve
+    from textgan.settings import resolve_for_corpus
 
     length = None if max_chars is None else min(max(max_chars, SHORTEST), LONGEST)
     flags = {"corpus.name": name, "corpus.data": data, "text.length": length, "text.pad": "own"}
-    config = resolve(cards.preset_for(name), flags=flags, environ=os.environ).config
+    config = resolve_for_corpus(None, cards.suits, flags=flags, environ=os.environ).config
     corpus = assemble.open_corpus(config, _tell)
     heldout, training = (assemble.lines_of(corpus.space, rows.ids) for rows in (corpus.heldout, corpus.train))
-    return heldout, training, config.text.length
+    return heldout, training, corpus.space.characters
 
 
 def _tell(line: str) -> None:

@@ -61,6 +61,9 @@ def card(name: str) -> Card:
     return Card(name=name, **tomllib.loads(text))
 
 
-def preset_for(name: str) -> str:
-    """Return the preset a corpus is trained with by default: its card's, or `quick` for a path."""
-    return card(name).preset if name in names() else DEFAULT_PRESET
+def suits(name: str) -> tuple[str, dict[str, Any]]:
+    """Return the preset and the settings a corpus is trained with by default: its card's, or `quick` for a path."""
+    if name not in names():
+        return DEFAULT_PRESET, {}
+    found = card(name)
+    return found.preset, found.settings

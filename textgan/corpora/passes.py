@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from textgan.corpora.matrix import RowsWriter
 from textgan.corpora.text.cleaning import Rules
+from textgan.corpora.text.damage import Damage
 from textgan.corpora.text.duplicates import HashBlock, first_met
 from textgan.corpora.text.encode import EncodeBlock
-from textgan.corpora.text.damage import Damage
 from textgan.corpora.text.sources import Source
 from textgan.corpora.text.split import SIDES, Block, Side, blocks
 from textgan.corpora.text.survey import Survey, SurveyBlock
@@ -43,9 +43,7 @@ class Reading:
         found = blocks(self.source, side, damage)
         return found if firsts is None else firsts.masked(found, side)
 
-    def walk(
-        self, job: Callable[[Block], Result], found: Iterator[Block], done: int
-    ) -> Iterator[tuple[Block, Result]]:
+    def walk(self, job: Callable[[Block], Result], found: Iterator[Block], done: int) -> Iterator[tuple[Block, Result]]:
         """Yield the blocks after the first `done`, in order, with what `job` makes of them."""
         return ordered(job, islice(found, done, None), self.processes)
 
@@ -137,7 +135,13 @@ def survey(
         damage.counts, damage.first = state["damage"]
 
     def note(whole: bool) -> None:
-        state = {"done": done, "limit": limit, "whole": whole, "found": found.to_json(), "damage": [damage.counts, damage.first]}
+        state = {
+            "done": done,
+            "limit": limit,
+            "whole": whole,
+            "found": found.to_json(),
+            "damage": [damage.counts, damage.first],
+        }
         reading.work.note("survey", state)
 
     for side in SIDES:

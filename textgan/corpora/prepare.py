@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from textgan.corpora import cards, matrix, passes, workers, workshop
+from textgan.corpora.layouts import LAYOUTS
 from textgan.corpora.matrix import Rows
 from textgan.corpora.passes import Reading, Show
-from textgan.corpora.text import alphabet, billion_word, cutting, hub, nltk_corpora, python_docs, sources
+from textgan.corpora.text import alphabet, cutting, hub, nltk_corpora, sources
 from textgan.corpora.text.cleaning import Rules
-from textgan.corpora.text.encode import EncodeBlock
 from textgan.corpora.text.damage import NOT_UTF8, Damage
+from textgan.corpora.text.encode import EncodeBlock
 from textgan.corpora.text.sources import Source, is_current
 from textgan.corpora.text.split import SIDES
 from textgan.corpora.text.survey import Survey, sides_of
@@ -31,12 +32,6 @@ from textgan.symbols import Symbols
 SCHEMA = 2  # part of every key: raise it when the same text gives other rows
 MOST_LABELS = 1_000
 Tell = Callable[[str], None]
-
-LAYOUTS = {
-    "billion_word": billion_word.source,
-    "python_docs": python_docs.source,
-}
-"""How a registered corpus is found, by its card's layout."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +143,7 @@ def resolve_source(name: str, settings: Settings, *, data: str, cache: Path, tel
             max_lines=settings.max_lines, tell=tell,
         )  # fmt: skip
     if name.startswith("nltk:"):
-        return nltk_corpora.source(name)
+        return nltk_corpora.source(name, cache=cache, tell=tell)
     found = sources.resolve(name, column=settings.column, label_column=settings.label_column, cache=cache)
     if found is None:
         raise UsageError(f"unknown corpus {name!r}, and no such file or folder{near_miss(name, cards.names())}")
@@ -167,7 +162,12 @@ def _build(reading: Reading, settings: Settings, root: Path, tell: Tell) -> dict
     deduplicate = settings.deduplicate or source.deduplicate
     firsts = passes.find_duplicates(reading) if deduplicate else None
     survey, extent = passes.survey(
-        reading, damage, firsts, unit=settings.unit, length=settings.length, sample=alphabet.SAMPLED.get(settings.unit, 0),
+        reading,
+        damage,
+        firsts,
+        unit=settings.unit,
+        length=settings.length,
+        sample=alphabet.SAMPLED.get(settings.unit, 0),
         most=settings.max_lines,
     )
     _check(source, settings, survey, damage, tell)
@@ -203,7 +203,6 @@ def _check(source: Source, settings: Settings, survey: Survey, damage: Damage, t
         needed = math.ceil(5 / min(settings.heldout, 1 - settings.heldout))  # then a side is empty once in 150 times
         have = f"lines to train on: {lines['train']}, to hold out: {lines['heldout']}"
         raise TextganError(f"{source.name}: {have}; give at least {needed} different lines, or change corpus.heldout")
-
 
     if len(survey.labels) > MOST_LABELS:
         raise TextganError(

@@ -185,4 +185,6 @@ def _of_shards(card: Card, found: list[Path]) -> Iterator[Check]:
         shards = [shard_of(path) for path in found if pattern.fullmatch(str(name_of(path.name)))]
         yield Check(f"{side} shards", str(card.sizes[f"{side}_shards"]), str(len(shards)))
         lines = sum(block.count(b"\n") for shard in shards for block in shard.read(Damage("skip")))
-        yield Check(f"{side} lines (of single shards no checksum is published)", str(card.sizes[f"{side}_lines"]), str(lines))
+        yield Check(
+            f"{side} lines (of single shards no checksum is published)", str(card.sizes[f"{side}_lines"]), str(lines)
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def first_met(path: Path, result: Path) -> None:
     codes, first = np.memmap(path, np.uint64, "r"), np.memmap(result, np.bool_, "r+")
     parts = -(-count // PARTITION)
     edges = [int(i * 2**64 / parts) for i in range(parts)] + [2**64]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         places = _within(codes, low, high)
         _, firsts = np.unique(codes[places], return_index=True)  # the first of equal ones
         first[places[firsts]] = True
