@@ -56,7 +56,7 @@ def wire_blocks(records: Iterator[Record], name: str, damage: Damage) -> Iterato
 
 
 def _plain(record: Record) -> bytes:
-    """Return the line of a record that is one, as nearly all are: short, of printable characters; nothing for others."""
+    """Return the line of a record that is one, short and printable, as nearly all are; nothing for others."""
     _, text, label = record
     if not text.isprintable() or len(text) > LONGEST // 4 or label == "":
         return b""
