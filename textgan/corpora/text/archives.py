@@ -113,11 +113,11 @@ def _content(entry: tarfile.TarInfo, tar: tarfile.TarFile, path: Path) -> Iterat
 
 
 class _Forward:
-    """Chunks as the file that `tarfile` wants: it seeks forward, but for the last byte it has read."""
+    """Chunks as the file that `tarfile` wants: it seeks forward only."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._held = b""  # the last byte that was read before it, and what comes next
+        self._held = b""  # what was read last, and what comes next
         self._offset = self._start = 0  # of `_held`: where reading goes on; its place in the stream
         self.last = b""
         """What the last read gave."""
@@ -145,8 +145,7 @@ class _Forward:
         return self.last
 
     def _more(self) -> bool:
-        """Hold the next chunk too, and let go of what was read but for its last byte."""
+        """Hold the next chunk too, and let go of what was read."""
         chunk = next(self._chunks, b"")
-        gone = max(self._offset - 1, 0)
-        self._held, self._start, self._offset = self._held[gone:] + chunk, self._start + gone, self._offset - gone
+        self._held, self._start, self._offset = self._held[self._offset :] + chunk, self.tell(), 0
         return bool(chunk)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from textgan.corpora.text.damage import NOT_UTF8, Damage
 from textgan.corpora.text.streams import Stream, gathered
-from textgan.corpora.text.wire import pieces, text_chunks
+from textgan.corpora.text.wire import LONGEST, pieces, text_chunks
 
 LARGEST = 1 << 25  # a longer line is no record [bytes]
 NO_LABEL = "records without a label"
@@ -52,7 +52,17 @@ def wire_blocks(records: Iterator[Record], name: str, damage: Damage) -> Iterato
         name: the shard.
         damage: counts texts and labels that no line can hold.
     """
-    return gathered(line for record in records for line in _lines(record, name, damage))
+    return gathered(_plain(record) or b"".join(_lines(record, name, damage)) for record in records)
+
+
+def _plain(record: Record) -> bytes:
+    """Return the line of a record that is one, short and printable, as nearly all are; nothing for others."""
+    _, text, label = record
+    if not text.isprintable() or len(text) > LONGEST // 4 or label == "":
+        return b""
+    if label is None:
+        return f"{text}\n".encode()
+    return f"{label}\t{text}\n".encode() if label.isprintable() else b""
 
 
 def _lines(record: Record, name: str, damage: Damage) -> Iterator[bytes]:

@@ -105,7 +105,6 @@ def _gunzip(slices: Iterator[bytes], name: str) -> Iterator[bytes]:
                     inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
                 yield inflate.decompress(data, CHUNK)
                 data = inflate.unconsumed_tail or inflate.unused_data
-            yield from iter(partial(inflate.decompress, b"", CHUNK), b"")  # what the last call had no room for
     except zlib.error as error:
         raise broken(name, error) from None
     if not inflate.eof:

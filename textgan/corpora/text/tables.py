@@ -23,16 +23,17 @@ PARQUET = b"PAR1"  # how such a file starts and ends
 ROWS = 1024  # of a Parquet file at a time
 
 
-def _record(number: int, text: Any, label: Any, stream: Stream, columns: Columns, damage: Damage) -> Iterator[Record]:
-    """Yield the record, if its fields are what they should be."""
+def _record(number: int, text: Any, label: Any, stream: Stream, columns: Columns, damage: Damage) -> Record | None:
+    """Return the record, if its fields are what they should be."""
     if not isinstance(text, str):
         damage.add(NO_TEXT, stream.name, number)
     elif not columns.label:
-        yield Record(number, text)
+        return Record(number, text)
     elif label is None or isinstance(label, list | dict | bytes):
         damage.add(NO_LABEL, stream.name, number)
     else:
-        yield Record(number, text, label if isinstance(label, str) else json.dumps(label, default=str))
+        return Record(number, text, label if isinstance(label, str) else json.dumps(label, default=str))
+    return None
 
 
 def _unclear(stream: Stream, fields: Iterable[str], missing: str = "") -> TextganError:
@@ -63,7 +64,8 @@ def jsonl(stream: Stream, columns: Columns, damage: Damage) -> Iterator[Record]:
             damage.add(NO_JSON, stream.name, number)
             continue
         key = key or _only_text(stream, columns, fields)
-        yield from _record(number, fields.get(key), fields.get(columns.label), stream, columns, damage)
+        if record := _record(number, fields.get(key), fields.get(columns.label), stream, columns, damage):
+            yield record
 
 
 def _only_text(stream: Stream, columns: Columns, fields: dict[str, Any]) -> str:
@@ -123,7 +125,8 @@ def _table(rows: Iterator[tuple[int, list[str]]], stream: Stream, columns: Colum
         return
     text, label, header = _places(first[1], stream, columns)
     for number, row in rows if header else chain([first], rows):
-        yield from _record(number, _field(row, text), _field(row, label), stream, columns, damage)
+        if record := _record(number, _field(row, text), _field(row, label), stream, columns, damage):
+            yield record
 
 
 def _field(row: list[str], place: int) -> str | None:
@@ -192,7 +195,8 @@ def _parquet_records(file: pq.ParquetFile, stream: Stream, columns: Columns, dam
         for text, label in zip(texts, *labels or [[None] * len(texts)], strict=True):
             number += 1
             given += len(text or "")
-            yield from _record(number, text, label, stream, columns, damage)
+            if record := _record(number, text, label, stream, columns, damage):
+                yield record
         refuse_bombs(stream.name, taken=taken, given=given)
 
 
