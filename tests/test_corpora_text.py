@@ -197,60 +197,6 @@ def test_rows_come_in_bounded_blocks_with_their_line(monkeypatch: pytest.MonkeyP
     assert blocks == [(["a b", "b c", "c d"], [5, 5, 5]), (["e", "f g"], [6, 7])]
 
 
-# --- billion word -------------------------------------------------------------------------------------------------
-
-
-def shard(root: Path, folder: str, name: str, text: str = "x\n") -> Path:
-    path = root / folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def find(data: Path | str) -> tuple[Source, list[str]]:
-    told: list[str] = []
-    return billion_word.source(card("billion_word"), data=str(data), cache=Path(), tell=told.append), told
-
-
-@pytest.mark.parametrize("inside", ["", "..", *billion_word.FOLDERS])
-def test_the_official_layout_is_found_and_the_decoy_left_out(tmp_path: Path, inside: str) -> None:
-    root = tmp_path / "r13output"
-    training, heldout = billion_word.FOLDERS
-    trains = [shard(root, training, f"news.en-0000{i}-of-00100") for i in (1, 2)]
-    held = [shard(root, heldout, f"news.en.heldout-0000{i}-of-00050") for i in (0, 1)]
-    shard(root, heldout, "news.en-00000-of-00100")
-    source, told = find(tmp_path if inside == ".." else root / inside)
-    assert source.training == tuple(trains)
-    assert source.heldout == tuple(held)
-    assert (source.split, told) == ("official", [])
-
-
-def test_with_held_out_shards_alone_the_first_is_measured_on_and_it_says_so(tmp_path: Path) -> None:
-    held = [shard(tmp_path, billion_word.FOLDERS[1], f"news.en.heldout-000{i}-of-00050") for i in ("03", "10", "07")]
-    shard(tmp_path, billion_word.FOLDERS[1], "news.en-00000-of-00100")
-    source, told = find(tmp_path)
-    assert source.heldout == (held[0],)
-    assert source.training == (held[2], held[1])
-    assert source.split == "shard 00003 of the held-out shards"
-    assert "measuring on shard 00003" in told[0]
-
-
-@pytest.mark.parametrize("case", ["unnamed", "missing", "file", "empty", "one shard"])
-def test_missing_shards_say_what_to_do(tmp_path: Path, case: str) -> None:
-    one = shard(tmp_path, "one", "news.en.heldout-00000-of-00050")
-    (tmp_path / "none").mkdir()
-    data: dict[str, Path | str] = {
-        "unnamed": "",
-        "missing": tmp_path / "no",
-        "file": one,
-        "empty": tmp_path / "none",
-        "one shard": one.parent,
-    }
-    with pytest.raises(TextganError, match="--data PATH") as caught:
-        find(data[case])
-    assert "\n" not in str(caught.value)
-
-
 # --- python docs --------------------------------------------------------------------------------------------------
 
 

@@ -42,7 +42,8 @@ def ask(name, told, column="", label_column="", max_lines=10**6):
     cache = Path(sys.argv[1])
     if name == "billion_word":
         return billion_word.source(card(name), data="", cache=cache, max_lines=max_lines, tell=told.append)
-    return hub.source(name, column=column, label_column=label_column, cache=cache, max_lines=max_lines, tell=told.append)
+    columns = {"column": column, "label_column": label_column}
+    return hub.source(name, **columns, cache=cache, max_lines=max_lines, tell=told.append)
 
 for name, options in json.loads(sys.argv[2]):
     told, answer, began = [], {}, time.time()
@@ -474,7 +475,7 @@ def test_sides(
     heldout: str | None,
 ) -> None:
     monkeypatch.setattr(hub_library, "load", lambda wanted, at: dict.fromkeys(splits, Split(3)))
-    sides = hub.open_text(Wanted("o/r"), cache=tmp_path, tell=print).sides(2)
+    sides = hub.open_text(Wanted("o/r"), "", cache=tmp_path, tell=print).sides(2)
     found = [[path.name for path in side] for side in sides]
     room = f"{training}-00000.first-2.txt" if heldout else f"{training}-00000.all-4.txt"  # for what the hash holds out
     assert found == [[room], [f"{heldout}-00000.first-2.txt"] if heldout else []]
