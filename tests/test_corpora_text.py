@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textgan.corpora.cards import card
-from textgan.corpora.text import alphabet, billion_word, cutting, python_docs, sources
+from textgan.corpora.text import alphabet, cutting, python_docs, sources
 from textgan.corpora.text.sources import Source, Tally
 from textgan.corpora.text.split import position, split_blocks
 from textgan.errors import TextganError

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from textgan.corpora.cards import Card
-from textgan.corpora.text import billion_word
+from textgan.corpora.text import billion_word, nltk_corpora
 
 READY, FOUND, HERE, TO_GET, NOT_YET = "ready", "found", "here", "to get", "not yet"
 
@@ -39,6 +38,36 @@ def standing(card: Card, *, data: str, cache: Path) -> Standing:
     if any(title.startswith(card.title) for title in _prepared(cache)):
         return Standing(READY, "in the cache")
     look = _LOOKS.get(card.layout)
+    where = look(data, cache) if look else ""
+    state = HERE if card.layout == "python_docs" else FOUND if where else TO_GET
+    return Standing(state, where)
+
+
+def _prepared(cache: Path) -> Iterator[str]:
+    """Yield the titles of the corpora whose rows are in the cache."""
+    for file in (cache / "keys").glob("*.json"):
+        try:
+            entry = json.loads(file.read_text(encoding="utf-8"))
+            if (cache / "rows" / entry["fingerprint"]).is_dir():
+                yield str(entry["facts"]["title"])
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+
+
+def _billion_word(data: str, cache: Path) -> str:
+    if data and (count := len(billion_word.files(data))):
+        return f"at {data} ({count} file{'s' * (count > 1)})"
+    repos = [f'"{mirror.repo}"' for mirror in billion_word.MIRRORS]
+    abouts = (about.read_text(encoding="utf-8") for about in (cache / "text").glob("hub-*/about.json"))
+    return "from the hub, in the cache" if any(repo in about for about in abouts for repo in repos) else ""
+
+
+def _nltk(data: str, cache: Path) -> str:
+    there = nltk_corpora.installed()
+    return f"in nltk's data: {', '.join(there)}" if there else ""
+
+
+_LOOKS.get(card.layout)
     where = look(data, cache) if look else ""
     state = HERE if card.layout == "python_docs" else FOUND if where else TO_GET
     return Standing(state, where)

@@ -124,8 +124,8 @@ def _of_hub(card: Card, cache: Path, max_lines: int, tell: Tell) -> Source:
         try:
             text = hub.open_text(mirror, offline, cache=cache, tell=tell)
             _ = text.about
-        except hub.OfflineError as error:
-            tried.append(str(error))
+        except hub.OfflineError:
+            tried.append(f"{mirror.repo} is not in the cache")
             continue
         except TextganError as error:
             tried.append(str(error))
@@ -136,7 +136,7 @@ def _of_hub(card: Card, cache: Path, max_lines: int, tell: Tell) -> Source:
         split = hub.OFFICIAL if heldout else UNOFFICIAL
         return Source(card.name, card.credit, training, heldout, split)
     raise TextganError(
-        f"{card.name} does not come with textgan, and no mirror of it can be had ({'; '.join(tried)}). Name the "
+        f"{card.name} does not come with textgan, and no mirror of it can be had ({'; '.join(filter(None, [offline, *tried]))}). Name the "
         "folder, shards or archive that you have with --data PATH or TEXTGAN_DATA, or go online for the mirrors, "
         f"or {card.how_to_get}"
     )

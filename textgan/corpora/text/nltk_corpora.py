@@ -45,6 +45,15 @@ def source(name: str, *, cache: Path, tell: Callable[[str], None]) -> Source:
     return Source(name, f"{corpus} (nltk)", (shard_of(file),))
 
 
+def installed() -> list[str]:
+    """Return the corpora in nltk's data folders, sorted; none without nltk."""
+    try:
+        roots = import_module("nltk.data").path
+    except ImportError:
+        return []
+    return sorted({path.stem for root in roots for path in Path(root, "corpora").glob("*")})
+
+
 def _readers() -> dict[str, Any]:
     """Return nltk's readers by name; none is loaded."""
     try:
