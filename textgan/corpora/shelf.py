@@ -67,38 +67,4 @@ def _nltk(data: str, cache: Path) -> str:
     return f"in nltk's data: {', '.join(there)}" if there else ""
 
 
-_LOOKS.get(card.layout)
-    where = look(data, cache) if look else ""
-    state = HERE if card.layout == "python_docs" else FOUND if where else TO_GET
-    return Standing(state, where)
-
-
-def _prepared(cache: Path) -> Iterator[str]:
-    """Yield the titles of the corpora whose rows are in the cache."""
-    for file in (cache / "keys").glob("*.json"):
-        try:
-            entry = json.loads(file.read_text(encoding="utf-8"))
-            if (cache / "rows" / entry["fingerprint"]).is_dir():
-                yield str(entry["facts"]["title"])
-        except (OSError, ValueError, LookupError, TypeError):
-            continue
-
-
-def _billion_word(data: str, cache: Path) -> str:
-    if data and (count := len(billion_word.files(data))):
-        return f"at {data} ({count} file{'s' * (count > 1)})"
-    repos = [f'"{mirror.repo}"' for mirror in billion_word.MIRRORS]
-    abouts = (about.read_text(encoding="utf-8") for about in (cache / "text").glob("hub-*/about.json"))
-    return "from the hub, in the cache" if any(repo in about for about in abouts for repo in repos) else ""
-
-
-def _nltk(data: str, cache: Path) -> str:
-    if find_spec("nltk") is None:
-        return ""
-    import nltk
-
-    there = {path.stem for root in nltk.data.path for path in Path(root, "corpora").glob("*")}
-    return f"in nltk's data: {', '.join(sorted(there))}" if there else ""
-
-
 _LOOKS = {"billion_word": _billion_word, "nltk": _nltk}

@@ -118,8 +118,8 @@ def _of_files(card: Card, data: str, cache: Path, tell: Tell) -> Source:
 
 def _of_hub(card: Card, cache: Path, max_lines: int, tell: Tell) -> Source:
     """Take the first mirror that can be opened; what goes wrong after that is an error."""
-    tried: list[str] = []
     offline = hub_library.why_offline()
+    tried = [offline] if offline else []
     for mirror in MIRRORS:
         try:
             text = hub.open_text(mirror, offline, cache=cache, tell=tell)
@@ -136,7 +136,7 @@ def _of_hub(card: Card, cache: Path, max_lines: int, tell: Tell) -> Source:
         split = hub.OFFICIAL if heldout else UNOFFICIAL
         return Source(card.name, card.credit, training, heldout, split)
     raise TextganError(
-        f"{card.name} does not come with textgan, and no mirror of it can be had ({'; '.join(filter(None, [offline, *tried]))}). Name the "
+        f"{card.name} does not come with textgan, and no mirror of it can be had ({'; '.join(tried)}). Name the "
         "folder, shards or archive that you have with --data PATH or TEXTGAN_DATA, or go online for the mirrors, "
         f"or {card.how_to_get}"
     )
