@@ -475,7 +475,7 @@ def test_sides(
     heldout: str | None,
 ) -> None:
     monkeypatch.setattr(hub_library, "load", lambda wanted, at: dict.fromkeys(splits, Split(3)))
-    sides = hub.open_text(Wanted("o/r"), cache=tmp_path, tell=print).sides(2)
+    sides = hub.open_text(Wanted("o/r"), "", cache=tmp_path, tell=print).sides(2)
     found = [[path.name for path in side] for side in sides]
     room = f"{training}-00000.first-2.txt" if heldout else f"{training}-00000.all-4.txt"  # for what the hash holds out
     assert found == [[room], [f"{heldout}-00000.first-2.txt"] if heldout else []]

@@ -141,9 +141,12 @@ def build(
 
 def check_memory(config: Config, space: Text, device: torch.device) -> None:
     """Refuse samples that would not fit in memory, before any is made."""
-    free = {"cpu": memory.available, "cuda": lambda: torch.cuda.mem_get_info(device)[0]}.get(device.type, lambda: None)
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = memory.available() if device.type == "cpu" else None
     batch = max(config.training.batch, config.critic.batch)
-    memory.check(batch=batch, length=space.length, symbols=space.size, available=free())
+    memory.check(batch=batch, length=space.length, symbols=space.size, available=free)
 
 
 def build_players(config: Config, space: Text, device: torch.device) -> tuple[Player, Player | None]:

@@ -54,9 +54,10 @@ def _list(every: list[Card], data: str, cache: Path, as_json: bool) -> None:
         told = [{"name": c.name, "kind": c.kind, "title": c.title, **stands[c.name]._asdict()} for c in every]
         click.echo(json.dumps({"schema": 1, "corpora": told}, ensure_ascii=False))
         return
-    wide = max(len(card.name) for card in every)
-    for card in every:
-        click.echo(printable(f"{card.name:{wide}}  {card.kind:5}  {card.title}: {stands[card.name]}"))
+    rows = [(card.name, card.kind, str(stands[card.name]), card.title) for card in every]
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo(printable("  ".join(f"{cell:{width}}" for cell, width in zip(row, wide, strict=True)).rstrip()))
 
 
 def _show(card: Card, data: str, cache: Path, as_json: bool) -> None:

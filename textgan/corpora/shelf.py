@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from textgan.corpora.cards import Card
-from textgan.corpora.text import billion_word
+from textgan.corpora.text import billion_word, nltk_corpora
 
 READY, FOUND, HERE, TO_GET, NOT_YET = "ready", "found", "here", "to get", "not yet"
 
@@ -64,12 +63,8 @@ def _billion_word(data: str, cache: Path) -> str:
 
 
 def _nltk(data: str, cache: Path) -> str:
-    if find_spec("nltk") is None:
-        return ""
-    import nltk
-
-    there = {path.stem for root in nltk.data.path for path in Path(root, "corpora").glob("*")}
-    return f"in nltk's data: {', '.join(sorted(there))}" if there else ""
+    there = nltk_corpora.installed()
+    return f"in nltk's data: {', '.join(there)}" if there else ""
 
 
 _LOOKS = {"billion_word": _billion_word, "nltk": _nltk}

@@ -57,7 +57,7 @@ def source(name: str, *, column: str, label_column: str, cache: Path, max_lines:
     if column and named != column:
         raise UsageError(f"{name} names the column {named!r}, but corpus.column is {column!r}; leave one of them out")
     wanted = Wanted(match["repo"], match["config"] or "", named, label_column)
-    training, heldout = open_text(wanted, cache=cache, tell=tell).sides(max_lines)
+    training, heldout = open_text(wanted, hub_library.why_offline(), cache=cache, tell=tell).sides(max_lines)
     return Source(
         name,
         f"{wanted.repo} (Hugging Face Hub)",
@@ -87,18 +87,23 @@ def fetch(
         TextganError: the hub cannot be reached, or the data cannot be read.
     """
     wanted = Wanted(repo, config, column, label_column, revision)
-    return open_text(wanted, cache=cache, tell=tell).fetch(split, max_lines)
+    return open_text(wanted, hub_library.why_offline(), cache=cache, tell=tell).fetch(split, max_lines)
 
 
-def open_text(wanted: Wanted, *, cache: Path, tell: Tell) -> Text:
+def open_text(wanted: Wanted, offline: str, *, cache: Path, tell: Tell) -> Text:
     """Return the text of a data set at its newest commit, or, without the hub, at the newest one in the cache.
+
+    Args:
+        wanted: what of the hub.
+        offline: why the hub cannot be asked, "" where it can.
+        cache: the cache folder.
+        tell: receives what a user should know.
 
     Raises:
         OfflineError: the hub cannot be asked, and the cache holds none of the text.
         TextganError: the data set is not there, or is closed.
     """
     stem = f"hub-{sha256(json.dumps([SCHEMA, *wanted]).encode()).hexdigest()[:16]}"
-    offline = hub_library.why_offline()
     if not offline:
         commit = hub_library.commit(wanted)
         return Text(wanted, cache, cache / "text" / f"{stem}-{commit[:12]}", tell, commit=commit)

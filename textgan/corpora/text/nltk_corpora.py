@@ -45,6 +45,15 @@ def source(name: str, *, cache: Path, tell: Callable[[str], None]) -> Source:
     return Source(name, f"{corpus} (nltk)", (shard_of(file),))
 
 
+def installed() -> list[str]:
+    """Return the corpora in nltk's data folders, sorted; none without nltk."""
+    try:
+        roots = import_module("nltk.data").path
+    except ImportError:
+        return []
+    return sorted({path.stem for root in roots for path in Path(root, "corpora").glob("*")})
+
+
 def _readers() -> dict[str, Any]:
     """Return nltk's readers by name; none is loaded."""
     try:
@@ -60,7 +69,7 @@ def _stamps(reader: Any, name: str) -> list[tuple[str, int, int]]:
     try:
         root = reader.root
     except LookupError as error:
-        raise _to_get(error, name) from None
+        raise _to_get(str(error), name) from None
     except Exception as error:  # whatever a reader meets in damaged data
         raise _damaged(error, name) from error
     archive = getattr(root, "zipfile", None)
@@ -80,14 +89,16 @@ def _lines(reader: Any, name: str) -> Iterator[str]:
     except TextganError:
         raise
     except LookupError as error:
-        raise _to_get(error, name) from None
+        raise _to_get(str(error), name) from None
     except Exception as error:  # a reader's own, of any kind
+        if "No sentence tokenizer" in str(error):
+            raise _to_get("nltk.download('punkt_tab')", name) from None
         raise _damaged(error, name) from error
 
 
-def _to_get(error: LookupError, name: str) -> TextganError:
+def _to_get(told: str, name: str) -> TextganError:
     """Say how to get what is missing: the corpus, or the tokenizer that finds its sentences."""
-    named = _MISSING.search(str(error))
+    named = _MISSING.search(told)
     package = named[1] if named else name.removeprefix(PREFIX)
     return TextganError(
         f"{name}: nltk's data {package!r} is not on this machine; get it where there is a network with "

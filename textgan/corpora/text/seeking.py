@@ -187,7 +187,7 @@ class Unpacked:
             self.ready = self.inflate.decompress(self.packed, OUTPUT)
         except zlib.error as error:
             raise broken(str(self.path), error) from None
-        self.packed = self.inflate.unconsumed_tail or self.inflate.unused_data
+        self.packed = self.inflate.unused_data if self.inflate.eof else self.inflate.unconsumed_tail
         if ended and not self.ready and not self.inflate.eof:
             raise broken(str(self.path), "it ends before its end mark")
         refuse_bombs(str(self.path), taken=self.file.tell(), given=self.offset + len(self.ready))
