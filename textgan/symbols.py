@@ -145,7 +145,7 @@ class Symbols:
     def _by_code(self) -> npt.NDArray[Any]:
         """Id of each code point (0x110000,), or of each byte."""
         table = np.full(0x110000, self.unknown, dtype=self.dtype)
-        codes = np.array([ord(symbol) for symbol in self.symbols])
+        codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.intp)
         table[codes] = np.arange(1, len(self.symbols) + 1)
         if UNITS[self.unit].declared:
             table[codes + 32] = table[codes]  # lower case reads as upper
