@@ -58,7 +58,8 @@ def test_the_machines_memory(tmp_path: Path) -> None:
     ("groups", "left"),
     [
         ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "max",
-          "sys/fs/cgroup/a/b/memory.current": "5", "sys/fs/cgroup/a/memory.max": "4000", "sys/fs/cgroup/a/memory.current": "3000",
+          "sys/fs/cgroup/a/b/memory.current": "5", "sys/fs/cgroup/a/memory.max": "4000",
+          "sys/fs/cgroup/a/memory.current": "3000",
           "sys/fs/cgroup/a/memory.stat": "anon 1\nfile 900\ninactive_file 700\n"}, 1700),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "4000", "sys/fs/cgroup/memory.current": "5000"}, 0),
         ({"proc/self/cgroup": "9:cpu,cpuacct:/x\n4:memory:/x\n", "sys/fs/cgroup/memory/x/memory.limit_in_bytes": "800",

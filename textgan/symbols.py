@@ -98,9 +98,9 @@ class Symbols:
         starts, numbers = CUTS[cut](self, ids, counts)
         filled = np.concatenate([ids, np.zeros(self.length, dtype=ids.dtype)])
         rows = np.lib.stride_tricks.sliding_window_view(filled, self.length)[starts]
-        left = np.cumsum(counts)[numbers] - starts
-        short = np.flatnonzero(left < self.length)
-        rows[short] *= np.arange(self.length) < left[short, None]
+        whole = counts[numbers]  # only the one row of a short line is not full
+        short = np.flatnonzero(whole < self.length)
+        rows[short] *= np.arange(self.length) < whole[short, None]
         return rows, numbers
 
     def decode(self, ids: npt.NDArray[Any]) -> list[str]:
@@ -150,7 +150,7 @@ class Symbols:
     def _by_code(self) -> npt.NDArray[Any]:
         """Id of each code point (0x110000,), or of each byte."""
         table = np.full(0x110000, self.unknown, dtype=self.dtype)
-        codes = np.array([ord(symbol) for symbol in self.symbols])
+        codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.intp)
         table[codes] = np.arange(1, len(self.symbols) + 1)
         if UNITS[self.unit].declared:
             table[codes + 32] = table[codes]  # lower case reads as upper
@@ -252,10 +252,10 @@ def _line_starts(symbols: Symbols, ids: npt.NDArray[Any], counts: npt.NDArray[np
 
 def _window_starts(symbols: Symbols, ids: npt.NDArray[Any], counts: npt.NDArray[np.int64]) -> Starts:
     first, lines = _line_starts(symbols, ids, counts)
-    before, at = symbols._edges
+    ends, (before, at) = np.cumsum(counts), symbols._edges
     inner = 1 + np.flatnonzero(before[ids[:-1]] & at[ids[1:]])
-    line = np.searchsorted(np.cumsum(counts), inner, side="right")
-    fits = (inner > first[line]) & (inner + symbols.length <= first[line] + counts[line])
+    line = np.searchsorted(ends, inner)  # the line before, where a line starts: there it does not fit
+    fits = inner + symbols.length <= ends[line]
     numbers = np.concatenate([lines, line[fits]])
     order = np.argsort(numbers, kind="stable")  # a line's first window stays before its others
     return np.concatenate([first, inner[fits]])[order], numbers[order]
@@ -369,7 +369,7 @@ class Unit:
     """What text is counted in."""
 
     read: Callable[[Symbols, Sequence[str], int | None], Flat]
-    """Lines to flat ids, at most so many a line."""
+    """Lines to flat ids; of each line at least the first so many, or all for None."""
     texts: Callable[[Symbols], list[bytes]]
     """The text of each symbol, in `encoding`."""
     holds: Callable[[Symbols], bool]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -37,27 +38,30 @@ def train(sample: Sequence[str], max_symbols: int) -> tuple[bytes, tuple[str, ..
     except ImportError as error:
         raise TextganError("text.unit=piece needs the package sentencepiece; pip install sentencepiece") from error
     written = io.BytesIO()
-    lines = [line for line in sample if line]
+    lines = _common(sample, (max_symbols - BYTES) // 2)
     try:
         SentencePieceTrainer.train(
             sentence_iterator=iter(lines), model_writer=written, model_type="unigram", num_threads=1,
             vocab_size=max_symbols + len(IMPOSSIBLE) + 1, hard_vocab_limit=False,
             normalization_rule_name="identity", add_dummy_prefix=False, remove_extra_whitespaces=False,
-            byte_fallback=True, character_coverage=_coverage(lines, (max_symbols - BYTES) // 2), required_chars=SPACE,
+            byte_fallback=True, character_coverage=1.0, required_chars=SPACE,
             treat_whitespace_as_suffix=True, max_sentence_length=1 << 20, unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1,
             minloglevel=2,
         )  # fmt: skip
     except RuntimeError as error:
         raise TextganError("text.unit=piece: the training text is too poor to learn pieces from") from error
-    return written.getvalue(), _ranked(written.getvalue(), lines)
+    return written.getvalue(), _ranked(written.getvalue(), sample)
 
 
-def _coverage(lines: Sequence[str], most: int) -> float:
-    """Return the share of the text that its `most` commonest characters cover."""
+def _common(lines: Sequence[str], most: int) -> list[str]:
+    """Part lines at every character that is not among the `most` commonest."""
     counts = Counter[str]()
     for line in lines:
         counts.update(line)
-    return sum(times for _, times in counts.most_common(most)) / max(1, counts.total())
+    del counts["\0"]  # which the trainer does not take
+    kept = "".join(sorted(counts, key=lambda character: (-counts[character], character))[:most])
+    rare = re.compile(f"[^{re.escape(kept)}]" if kept else ".")
+    return [part for line in lines for part in rare.split(line) if part]
 
 
 def _ranked(model: bytes, lines: Sequence[str]) -> tuple[str, ...]:
