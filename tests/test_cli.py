@@ -20,7 +20,10 @@ from textgan.cli.main import COMMANDS, main
 from textgan.settings import presets, resolve
 
 OPTIONS = {
-    "train": "--config --corpus --data --device --dry-run --json --minutes --resume --run --seed --set --steps",
+    "train": "--column --config --corpus --data --device --dry-run --json --label-column --minutes --resume --run "
+    "--seed --set --steps",
+    "prepare": "--column --config --data --json --label-column --processes --set",
+    "corpora": "--data --json --verify",
     "generate": "--json --label --model --out --seed --temperature -n",
     "show": "--config --describe --json --origin --set",
 }
@@ -89,7 +92,7 @@ def test_a_command_is_where_the_table_says_and_imports_no_torch(name: str) -> No
 
 
 def test_the_options_are_those_promised() -> None:
-    commands = {name: getattr(import_module(COMMANDS[name].module), name) for name in ("train", "generate")}
+    commands = {name: getattr(import_module(COMMANDS[name].module), name) for name in OPTIONS if name != "show"}
     commands["show"] = import_module(COMMANDS["config"].module).show
     for name, command in commands.items():
         options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -166,14 +166,16 @@ def test_repeated_lines_are_left_out_over_all_blocks(
 
 
 def test_lines_are_changed_and_filtered_as_asked(tmp_path: Path, cache: Path) -> None:
-    path = tmp_path / "t.txt"
-    path.write_text("\n".join(f"E\u0301{'x' * (i % 6)}" for i in range(300)), encoding="utf-8")
+    rng, path = random.Random(0), tmp_path / "t.txt"
+    ends = ["".join(rng.choices("ABCDEFGH", k=i % 6)) for i in range(300)]
+    path.write_text("\n".join(f"E\u0301{end}" for end in ends), encoding="utf-8")
     corpus = make(path, cache, normalise="NFC", lower=True, shortest=2, longest=4)
-    assert set(chain.from_iterable(decoded(corpus).values())) == {"\u00e9x", "\u00e9xx", "\u00e9xxx"}
+    kept = [f"\u00e9{end.lower()}" for end in ends if 1 <= len(end) <= 3]
+    assert sorted(chain.from_iterable(decoded(corpus).values())) == sorted(kept)
     assert corpus.facts["dropped"] == {"too short": 50, "too long": 100}
 
 
-@pytest.mark.parametrize("most", [1, 60, 137, 10**6])
+@pytest.mark.parametrize("most", [40, 60, 137, 10**6])
 def test_training_lines_end_at_max_lines_in_any_block(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
@@ -226,30 +228,32 @@ class KilledError(BaseException):
     """Stands for SIGKILL: nothing is cleaned up after it."""
 
 
-@pytest.mark.parametrize("blocks", [1, 5, 12, 30, 45, 60, 75])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 0.99])
 def test_a_preparation_that_was_killed_goes_on(
-    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, blocks: int
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
-    """Each pass has some 20 blocks; every block is noted."""
+    """After that share of three passes over some 20 blocks, each of which is noted."""
     monkeypatch.setattr(streams, "CHUNK", 256)
     monkeypatch.setattr(workshop, "EVERY", 0.0)
     monkeypatch.setattr(workshop, "SHARE", 1e9)
     change: dict[str, Any] = {"deduplicate": True, "cut": "windows"}
-    whole, shown = make(text, cache / "whole", **change), 0
+    shown, last = 0, 10**9
 
     def show(stage: str, lines: int, share: float | None) -> None:
         nonlocal shown
         shown += 1
-        if shown == blocks:
+        if shown > last:
             raise KilledError
 
-    with suppress(KilledError):
+    whole = make(text, cache / "whole", show=show, **change)
+    steps, told = shown, list[str]()
+    shown, last = 0, int(share * steps)
+    with pytest.raises(KilledError):
         make(text, cache, show=show, **change)
-    done, told, shown = shown, list[str](), -(10**6)
+    shown, last = 0, 10**9
     again = make(text, cache, show=show, tell=told.append, **change)
-    if done == blocks:
-        assert any("from where it was left" in line for line in told) == (blocks > 1)
-        assert shown + 10**6 <= 70 - blocks  # what was done is not done again
+    assert any("from where it was left" in line for line in told) == (share > 0)
+    assert shown <= steps - int(share * steps) + 1  # what was noted is not done again
     assert again.fingerprint == whole.fingerprint
     assert again.facts == whole.facts
     for side in ("train", "heldout"):

@@ -142,7 +142,7 @@ def build(
 def check_memory(config: Config, space: Text, device: torch.device) -> None:
     """Refuse samples that would not fit in memory, before any is made."""
     if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
+        free: int | None = torch.cuda.mem_get_info(device)[0]
     else:
         free = memory.available() if device.type == "cpu" else None
     batch = max(config.training.batch, config.critic.batch)

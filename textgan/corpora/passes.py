@@ -81,7 +81,7 @@ class Firsts:
 
 def find_duplicates(reading: Reading) -> Firsts:
     """Hash every clean line, and find which hashes were met before."""
-    work = reading.work
+    work, job = reading.work, HashBlock(reading.rules)
     codes, met = work.folder / "hashes.u64", work.folder / "first.bool"
     state = work.state("duplicates") or {"lines": {side: [] for side in SIDES}, "whole": False}
     lines: dict[str, list[int]] = state["lines"]
@@ -91,19 +91,18 @@ def find_duplicates(reading: Reading) -> Firsts:
             file.truncate(8 * count)
             file.seek(8 * count)
             for side in SIDES:
-                found_blocks = reading.blocks(side, Damage("skip"), None)
-                for _, found in reading.walk(HashBlock(reading.rules), found_blocks, len(lines[side])):
-                    file.write(found.data)
-                    lines[side].append(len(found))
-                    count += len(found)
-                    reading.show("looking for repeated lines", count, None)
+                found = reading.walk(job, reading.blocks(side, Damage("skip"), None), len(lines[side]))
+                for _, hashes in found:
+                    file.write(hashes.data)
+                    lines[side].append(len(hashes))
+                    reading.show("looking for repeated lines", file.tell() // 8, None)
                     if work.due():
                         file.flush()
                         work.note("duplicates", {"lines": lines, "whole": False})
         first_met(codes, met)
         work.note("duplicates", {"lines": lines, "whole": True})
     length = met.stat().st_size
-    return Firsts(np.memmap(met, dtype=np.bool_, mode="r") if length else np.zeros(0, dtype=bool), lines)
+    return Firsts(np.memmap(met, np.bool_, "r") if length else np.zeros(0, bool), lines)
 
 
 def survey(
@@ -128,39 +127,52 @@ def survey(
         most: training lines. [lines]
     """
     job = SurveyBlock(reading.rules, unit, length, sample)
-    state = reading.work.state("survey") or {"done": dict.fromkeys(SIDES, 0), "limit": None, "whole": False}
-    found = Survey.from_json(state["found"]) if "found" in state else Survey()
-    done, limit = state["done"], state["limit"]
-    if state["whole"]:  # nothing is read again, so that nothing would be counted again
-        damage.counts, damage.first = state["damage"]
-
-    def note(whole: bool) -> None:
-        state = {
-            "done": done,
-            "limit": limit,
-            "whole": whole,
-            "found": found.to_json(),
-            "damage": [damage.counts, damage.first],
-        }
-        reading.work.note("survey", state)
-
+    far = _how_far(reading.work, damage)
     for side in SIDES:
-        if (side == "train" and limit is not None) or state["whole"]:
+        if far.whole or (side == "train" and far.limit is not None):
             continue
-        for block, part in reading.walk(job, reading.blocks(side, damage, firsts), done[side]):
-            left = most - found.lines["train"]
-            if part.lines["train"] >= left and side == "train":
-                limit = left
-                part = job(replace(block, limit=limit))
-            found.add(block, part, sample)
-            done[side] += 1
-            reading.show("reading", found.read, None)
-            if limit is not None and side == "train":
+        for block, part in reading.walk(job, reading.blocks(side, damage, firsts), far.done[side]):
+            left = most - far.found.lines["train"]
+            if side == "train" and part.lines["train"] >= left:
+                far.limit = left
+                part = job(replace(block, limit=left))
+            far.found.add(block, part, sample)
+            far.done[side] += 1
+            reading.show("reading", far.found.read, None)
+            if side == "train" and far.limit is not None:
                 break
             if reading.work.due():
-                note(whole=False)
-    note(whole=True)
-    return found, Extent(done["train"], limit)
+                far.note(reading.work, damage)
+    far.whole = True
+    far.note(reading.work, damage)
+    return far.found, Extent(far.done["train"], far.limit)
+
+
+@dataclass
+class _Far:
+    """How far a survey is."""
+
+    found: Survey
+    done: dict[Side, int]
+    """Blocks of each side that are in it."""
+    limit: int | None = None
+    """Training lines that were taken of the last block, where more were not wanted. [lines]"""
+    whole: bool = False
+
+    def note(self, work: Workshop, damage: Damage) -> None:
+        """Keep it."""
+        damaged = [damage.counts, damage.first]
+        state = {"done": self.done, "limit": self.limit, "whole": self.whole, "damage": damaged}
+        work.note("survey", state | {"found": self.found.to_json()})
+
+
+def _how_far(work: Workshop, damage: Damage) -> _Far:
+    state = work.state("survey")
+    if state is None:
+        return _Far(Survey(), dict.fromkeys(SIDES, 0))
+    if state["whole"]:  # nothing is read again, so that nothing would be counted again
+        damage.counts, damage.first = state["damage"]
+    return _Far(Survey.from_json(state["found"]), state["done"], state["limit"], state["whole"])
 
 
 def encode(reading: Reading, job: EncodeBlock, extent: Extent, firsts: Firsts | None, total: int) -> Path:

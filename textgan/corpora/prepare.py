@@ -196,6 +196,11 @@ def _check(source: Source, settings: Settings, survey: Survey, damage: Damage, t
     damage.refuse_if_strict()
     if damage.counts:
         tell(f"{source.name}: {damage.describe()} ({settings.errors})")
+    if len(survey.labels) > MOST_LABELS:
+        raise TextganError(
+            f"{source.name}: {len(survey.labels):,} different labels, such as {min(survey.labels)!r}; "
+            f"--label-column names a column of at most {MOST_LABELS:,} classes"
+        )
     lines = sides_of(survey)
     if not sum(lines.values()):
         raise TextganError(f"{source.name}: no text in {_first_name(source)}; it needs lines that are not empty")
@@ -203,12 +208,6 @@ def _check(source: Source, settings: Settings, survey: Survey, damage: Damage, t
         needed = math.ceil(5 / min(settings.heldout, 1 - settings.heldout))  # then a side is empty once in 150 times
         have = f"lines to train on: {lines['train']}, to hold out: {lines['heldout']}"
         raise TextganError(f"{source.name}: {have}; give at least {needed} different lines, or change corpus.heldout")
-
-    if len(survey.labels) > MOST_LABELS:
-        raise TextganError(
-            f"{source.name}: {len(survey.labels):,} different labels, such as {min(survey.labels)!r}; "
-            f"--label-column names a column of at most {MOST_LABELS:,} classes"
-        )
 
 
 def _first_name(source: Source) -> str:
