@@ -79,7 +79,10 @@ WITHOUT_RUN = [
         lambda folder: (folder / "empty").mkdir(),
     ),
     case("unknown corpus", "train --corpus python_doc", 2, "did you mean 'python_docs'"),
-    case("billion_word without data", "train --corpus billion_word", 1, "does not come with textgan: .*--data"),
+    case(
+        "billion_word without data", "train --corpus billion_word", 1,
+        "does not come with textgan, .*HF_HUB_OFFLINE is set.*--data",
+    ),
     case("unknown key", "train -s text.lenght=9", 2, r"'text\.lenght' \(-s\); did you mean 'length'"),
     case("bad value", "train -s text.length=nine", 2, r"text\.length = 'nine' \(-s\): should be a valid integer"),
     case("no such choice", "train -s text.cut=lines", 2, r"text\.cut = 'lines' \(-s\): .*did you mean 'line'"),

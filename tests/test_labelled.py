@@ -29,7 +29,7 @@ from textgan.training import checkpoint
 
 LABELS = ("letters", "digits")
 GAMES: dict[str, dict[str, Any]] = {
-    "projection": {},
+    "projection": {"training.steps": 300},
     "auxiliary": {"game.condition": "auxiliary"},
     "relativistic": {"game.objective": "relativistic", "critic.batch": 8, "critic.every": 2},
     "counts": {"critic.net": "none"},
@@ -166,7 +166,7 @@ def test_the_critics_check_pairs_generated_rows_with_training_rows_of_their_labe
 
 LEARNT: dict[str, dict[str, Any]] = {
     "counts": {"critic.net": "none", "generator.learning_rate": 5e-3},
-    "projection": {},
+    "projection": {"training.steps": 300},
     "auxiliary": {"game.condition": "auxiliary", "game.classification": (1.0, 1.0), "training.steps": 350},
 }
 ALONE = {

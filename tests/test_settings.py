@@ -192,7 +192,7 @@ def test_every_preset_resolves_under_its_own_name_and_says_what_to_expect(name: 
 def test_wgan_gp_is_the_language_model_of_the_paper() -> None:
     config = resolve("wgan_gp").config
     assert config.text.model_dump() == {
-        "length": 32, "cut": "line", "pad": "backtick", "max_symbols": 2048, "decode": "argmax",
+        "unit": "char", "length": 32, "cut": "line", "pad": "backtick", "max_symbols": 2048, "decode": "argmax",
     }  # fmt: skip
     for net in (config.generator, config.critic):
         assert (net.net, net.width, net.blocks, net.kernel) == ("paper", 512, 5, 5)
