@@ -301,3 +301,15 @@ def test_a_conditional_model_whose_labels_are_not_counted_is_refused(labels: Any
     with pytest.raises(CorruptError, match="is no model that textgan") as caught:
         load(tmp_path / "m")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("made", [MODEL, CONDITIONAL], ids=["plain", "conditional"])
+def test_rows_go_through_the_net_in_parts_that_fit_in_memory(made: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = made.config.text.model_copy(update={"decode": "argmax"})
+    likeliest = replace(made, config=made.config.model_copy(update={"text": decode}))
+    whole = likeliest.generate(2 * BLOCK, seed=3)
+    monkeypatch.setattr(models, "PART", 100 * made.space.length * made.space.size)
+    assert likeliest.generate(2 * BLOCK, seed=3) == whole
+    drawn = made.generate(2 * BLOCK, seed=3)
+    assert len(set(drawn)) > BLOCK / 2
+    assert drawn[:300] == made.generate(300, seed=3)

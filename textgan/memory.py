@@ -8,8 +8,6 @@ from pathlib import Path, PurePosixPath
 from textgan.errors import TextganError
 
 HELD = 8  # tensors (batch, position, symbol) that a step holds: 6.2 to 6.7 measured, at 8,000 and 32,000 symbols
-BLOCK = 256  # rows that are generated together
-GENERATED = 4  # tensors (row, position, symbol) that this holds: 3.9 to 4.1 measured
 BYTES = 4  # of a float32
 
 FILES = {"": ("memory.max", "memory.current"), "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes")}
@@ -17,8 +15,8 @@ FILES = {"": ("memory.max", "memory.current"), "memory": ("memory.limit_in_bytes
 
 
 def needed(*, batch: int, length: int, symbols: int) -> int:
-    """Return the bytes that training and generating hold of samples (batch, position, symbol), at their highest."""
-    return max(HELD * batch, GENERATED * BLOCK) * length * symbols * BYTES
+    """Return the bytes that a training step holds of samples (batch, position, symbol), at their highest."""
+    return HELD * batch * length * symbols * BYTES
 
 
 def check(*, batch: int, length: int, symbols: int, available: int | None) -> None:
@@ -36,12 +34,10 @@ def check(*, batch: int, length: int, symbols: int, available: int | None) -> No
     takes = needed(batch=batch, length=length, symbols=symbols)
     if available is None or takes <= available:
         return
-    rows, keys = f"training.batch {batch:,}", "training.batch, text.length or text.max_symbols"
-    if HELD * batch <= GENERATED * BLOCK:
-        rows, keys = f"{BLOCK} generated rows", "text.length or text.max_symbols"
     raise TextganError(
-        f"not enough memory: {rows} x text.length {length:,} x {symbols:,} symbols take about {_gigabytes(takes)}, "
-        f"and {_gigabytes(available)} are free; lower {keys}"
+        f"not enough memory: training.batch {batch:,} x text.length {length:,} x {symbols:,} symbols take about "
+        f"{_gigabytes(takes)}, and {_gigabytes(available)} are free; lower training.batch, text.length or "
+        "text.max_symbols"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from textgan.nets.conditional import ConditionalGenerator
 from textgan.spaces import Text
 from textgan.training import sampler
 
+PART = 1 << 22  # logits of rows that go through the net at once: large vocabularies would fill the memory
 BLOCK = 256  # rows generated together; always whole blocks, so that a row depends on its seed and index only
 MANY = 20  # labels that a model card names
 CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.json", "README.md"
@@ -113,8 +114,15 @@ class Model:
         """One block of ids (row, position) under labels (row,)."""
         device = next(self.net.parameters()).device
         noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng).to(device)
-        generator = bind_generator(self.net, None if condition is None else condition.to(device))
-        logits = generator(noise, lambda logits: (logits, logits)).logits
+        rows = max(1, PART // (self.space.length * self.space.size))
+        labels = repeat(None) if condition is None else torch.split(condition.to(device), rows)
+        parts = zip(torch.split(noise, rows), labels, strict=False)
+        return torch.cat([self._part(part, label, decode, temperature, rng) for part, label in parts])
+
+    def _part(
+        self, noise: Tensor, condition: Tensor | None, decode: str, temperature: float, rng: torch.Generator
+    ) -> Tensor:
+        logits = bind_generator(self.net, condition)(noise, lambda logits: (logits, logits)).logits
         return DECODERS[decode](self.space.allowed(logits), temperature, rng).cpu()
 
     def save(self, folder: Path) -> None:
