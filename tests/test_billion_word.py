@@ -105,6 +105,13 @@ def test_the_archive_as_it_is(root: Path, tmp_path: Path, name: str, mode: str) 
     assert source.training[0].name.endswith(f"{name}!r13output/{FOLDERS[0]}/{TRAINS[0]}")
 
 
+def test_links_in_the_archive_are_left_out_and_counted(root: Path, tmp_path: Path) -> None:
+    (root / FOLDERS[0] / "news.en-00050-of-00100").symlink_to("/etc/passwd")
+    source, _ = find(pack(root, tmp_path / "a.tar.gz"), tmp_path)
+    assert [lines(source.training), lines(source.heldout)] == EXPECTED
+    assert source.left_out == {"links in archives": 1}
+
+
 def test_the_archive_in_a_named_folder(root: Path, tmp_path: Path) -> None:
     (tmp_path / "download").mkdir()
     pack(root, tmp_path / "download" / "1-billion-word-language-modeling-benchmark-r13output.tar.gz")

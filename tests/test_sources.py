@@ -183,11 +183,12 @@ def test_the_list_of_members_is_kept(folder: Path, cache: Path, monkeypatch: pyt
     path = archive(folder / "t.tar.gz", {"a.txt": b"a\n", "b.txt": b"b\n"})
     first = find(path, cache)
     with monkeypatch.context() as patch:
-        patch.setattr("textgan.corpora.text.archives._walk", None)
+        patch.setattr("textgan.corpora.text.archives._listed", None)
         assert [shard.stamp for shard in find(path, cache).training] == [shard.stamp for shard in first.training]
     (kept,) = (cache / "text").iterdir()
-    kept.write_text("[")
-    assert texts(find(path, cache)) == texts(first)
+    for damaged in ("[", '[[["a.txt", 1]], {}]', '[[["a.txt", null, 1]], {}]'):
+        kept.write_text(damaged)
+        assert texts(find(path, cache)) == texts(first)
     archive(path, {"c.txt": b"c\n"})
     os.utime(path, (1, 1))
     assert texts(find(path, cache)) == {"t.tar.gz!c.txt": "c\n"}

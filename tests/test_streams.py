@@ -1,20 +1,17 @@
-"""Streams of bytes, members of archives, and lines on the wire, against hand-made files and slow oracles."""
+"""Streams of bytes, and lines on the wire, against hand-made files and slow oracles."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import random
-import tarfile
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from textgan.corpora.text import streams, wire
-from textgan.corpora.text.archives import Archive
 from textgan.corpora.text.streams import file_stream
 from textgan.errors import TextganError
 
@@ -25,16 +22,6 @@ def zst(data: bytes) -> bytes:
 
 def noise(size: int, seed: int = 0) -> bytes:
     return random.Random(seed).randbytes(size)
-
-
-def tar_of(members: dict[str, bytes], mode: str = "w", form: int = tarfile.PAX_FORMAT) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode=mode, format=form) as tar:  # type: ignore[call-overload]
-        for name, data in members.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    return out.getvalue()
 
 
 SKIPPABLE = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
@@ -111,58 +98,6 @@ def test_the_bounds_of_bombs_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
         streams.refuse_bombs("t", taken=1, given=1001)
     with pytest.raises(TextganError, match="more than 50,000 bytes"):
         streams.refuse_bombs("t", taken=50_000, given=50_001)
-
-
-# --- archives -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
-@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
-@pytest.mark.parametrize("chunk", [600, 1 << 22])
-def test_members_are_read_in_any_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, form: int, chunk: int
-) -> None:
-    long = "folder" * 15 + "/" + "x" * 90 if form == tarfile.USTAR_FORMAT else "long" * 60
-    contents = {"a": noise(5000), "d/empty": b"", "é.txt": noise(512), long: noise(1), "./b": noise(70_000)}
-    (tmp_path / "t.tar").write_bytes(tar_of(contents, mode, form))
-    monkeypatch.setattr(streams, "CHUNK", chunk)
-    archive = Archive(tmp_path / "t.tar")
-    members, left_out = archive.members()
-    assert ([name for _, name in members], left_out) == (list(contents), {})
-    for place in (0, 1, 2, 3, 4, 4, 2, 3, 0):
-        assert b"".join(archive.read(place)) == list(contents.values())[place]
-
-
-def test_members_in_order_take_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "t.tar").write_bytes(tar_of({str(i): noise(3000) for i in range(9)}))
-    opened: list[Path] = []
-    stored = streams.stored
-
-    def counted(path: Path) -> Iterator[bytes]:
-        opened.append(path)
-        return stored(path)
-
-    monkeypatch.setattr(streams, "stored", counted)
-    archive = Archive(tmp_path / "t.tar")
-    for place in (0, 1, 3, 5, 8):
-        next(archive.read(place))  # left halfway
-    assert len(opened) == 1
-    assert len(b"".join(archive.read(8))) == 3000
-    assert len(opened) == 2
-
-
-def test_an_archive_is_read_in_bounded_memory(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "t.tar", "w") as tar:
-        for name in "ab":
-            entry = tarfile.TarInfo(name)
-            entry.size = 64 << 20
-            tar.addfile(entry, io.BytesIO(bytes(64 << 20)))
-    tracemalloc.start()
-    assert len(Archive(tmp_path / "t.tar").members()[0]) == 2
-    assert sum(map(len, Archive(tmp_path / "t.tar").read(1))) == 64 << 20
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 48 << 20
 
 
 # --- lines --------------------------------------------------------------------------------------------------------

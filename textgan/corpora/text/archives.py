@@ -1,68 +1,78 @@
-"""Members of tar archives, plain or compressed, one after the other, without extraction.
+"""Members of tar archives, plain or compressed, read in any order without extraction.
 
-A packed archive can only be read from its start: members that are read in their order take one pass together.
+A packed stream can only be unpacked from its start. So copies of what unpacks it are kept here and there on the way:
+a member is read from the nearest one before it. Members that are read in their order take one pass together.
 """
 
 from __future__ import annotations
 
+import json
 import tarfile
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache, partial
+from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, NamedTuple, cast
 
-from textgan.corpora.text.streams import CHUNK, broken, file_stream, printable
+from textgan.corpora import matrix
+from textgan.corpora.text.streams import (
+    CHUNK,
+    LONGEST_MAGIC,
+    Stamp,
+    Stream,
+    Unpacking,
+    broken,
+    printable,
+    slices,
+    stamp_of,
+    stored,
+    unpacking_of,
+)
+from textgan.files import write_text
 
 USTAR = (257, b"ustar")  # the magic of a tar, and where it is
+SPACING = 1 << 16  # unpacked, between two kept places; doubled whenever they become too many [bytes]
+MOST = 512  # kept places, of about 40 KiB each
+WINDOW = 1 << 22  # unpacked and still held behind where reading is, for whoever goes back a little [bytes]
+PIECE = 1 << 16  # read from the file at a time: little, since whoever goes back may want no more [bytes]
 
 
 class Member(NamedTuple):
-    """A regular file in an archive."""
+    """A regular file in an archive; names may occur twice."""
 
-    place: int
-    """Among all entries, from 0; names may occur twice."""
     name: str
+    offset: int
+    """Of its content in the unpacked archive. [bytes]"""
+    size: int
+    """[bytes]"""
 
 
-class Archive:
-    """A tar file, and how far it has been read."""
+def members(path: Path, cache: Path) -> tuple[list[Member], dict[str, int]]:
+    """Return the visible regular members with harmless names, in order, and how many others there are, by kind.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._entries: Iterator[tuple[int, tarfile.TarInfo, tarfile.TarFile]] = iter(())
-        self._at = -1  # the entry that was given last
+    The list is made in one pass, to the archive's very end, and kept in the cache.
 
-    def members(self) -> tuple[list[Member], dict[str, int]]:
-        """Return the visible regular members with harmless names, in order, and how many others there are, by kind.
+    Raises:
+        TextganError: it is no archive, damaged, cut short, or a bomb; or the cache cannot be written.
+    """
+    stamp = stamp_of(path)
+    listing = cache / "text" / f"members-{sha256(json.dumps(stamp).encode()).hexdigest()[:32]}.json"
+    try:
+        found, left_out = json.loads(listing.read_text(encoding="utf-8"))
+        return [Member(str(name), int(offset), int(size)) for name, offset, size in found], dict(left_out)
+    except (OSError, ValueError, TypeError):
+        found, left_out = _listed(stamp)
+        with matrix.writing(cache):
+            write_text(listing, json.dumps([found, left_out]))
+        return found, left_out
 
-        Raises:
-            TextganError: the archive is damaged, cut short, or a bomb.
-        """
-        members, left_out = [], Counter[str]()
-        for place, entry, _ in _walk(self.path):
-            if kind := _fault(entry):
-                left_out[kind] += 1
-            elif entry.isreg() and not hidden(PurePosixPath(entry.name)):
-                members.append(Member(place, printable(entry.name)))
-        return members, dict(left_out)
 
-    def read(self, place: int) -> Iterator[bytes]:
-        """Yield the bytes of a member; goes back to the archive's start only if the member lies behind.
-
-        Raises:
-            TextganError: the archive is damaged, cut short, or a bomb.
-        """
-        if place <= self._at:
-            self._at = -1
-        if self._at < 0:
-            self._entries = _walk(self.path)
-        for at, entry, tar in self._entries:
-            self._at = at
-            if at == place:
-                yield from _content(entry, tar, self.path)
-                return
-        self._at = -1
-        raise broken(str(self.path), "it has fewer members than before")
+def stream_of(stamp: Stamp, member: Member) -> Stream:
+    """Return the stream of a member of the archive that has this stamp."""
+    return Stream(f"{stamp[0]}!{member.name}", partial(_content, stamp, member))
 
 
 def is_tar(head: bytes) -> bool:
@@ -76,6 +86,26 @@ def hidden(path: PurePath) -> bool:
     return any(part.startswith(".") and part != ".." for part in path.parts)
 
 
+def _listed(stamp: Stamp) -> tuple[list[Member], dict[str, int]]:
+    name, file = stamp[0], _Forward(_opened(stamp))
+    found, left_out = [], Counter[str]()
+    try:
+        with tarfile.TarFile(fileobj=cast("IO[bytes]", file), mode="r") as tar:
+            while entry := tar.next():
+                tar.members.clear()  # type: ignore[attr-defined]  # it would grow with the archive
+                if kind := _fault(entry):
+                    left_out[kind] += 1
+                elif entry.isreg() and not hidden(PurePosixPath(entry.name)):
+                    found.append(Member(printable(entry.name), entry.offset_data, entry.size))
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # header fields of nonsense give the latter two
+        raise broken(name, error) from None
+    if file.last.strip(b"\0") or not file.last:  # tarfile ends quietly at what is no header
+        raise broken(name, "it ends before its end mark")
+    while file.read(CHUNK):  # to the end, where the checksum is
+        pass
+    return found, dict(left_out)
+
+
 def _fault(entry: tarfile.TarInfo) -> str:
     """Return the kind of an entry that no corpus has a use for; nothing for files and folders."""
     path = PurePosixPath(entry.name)
@@ -86,66 +116,107 @@ def _fault(entry: tarfile.TarInfo) -> str:
     return "" if entry.isdir() or (entry.isreg() and not entry.issparse()) else "special members of archives"
 
 
-def _walk(path: Path) -> Iterator[tuple[int, tarfile.TarInfo, tarfile.TarFile]]:
-    forward = _Forward(file_stream(path).chunks())
-    try:
-        with tarfile.TarFile(fileobj=cast("IO[bytes]", forward), mode="r") as tar:
-            place = 0
-            while entry := tar.next():
-                tar.members.clear()  # type: ignore[attr-defined]  # it would grow with the archive
-                yield place, entry, tar
-                place += 1
-    except (tarfile.TarError, ValueError, OverflowError) as error:  # header fields of nonsense give the latter two
-        raise broken(str(path), error) from None
-    if forward.last.strip(b"\0") or not forward.last:  # tarfile ends quietly at what is no header
-        raise broken(str(path), "it ends before its end mark")
+def _content(stamp: Stamp, member: Member) -> Iterator[bytes]:
+    """Yield the bytes of a member."""
+    unpacked, offset, left = _opened(stamp), member.offset, member.size
+    while left > 0:
+        piece = unpacked.read(offset, left)
+        if not piece:
+            raise broken(stamp[0], "it ends within a member")
+        offset, left = offset + len(piece), left - len(piece)
+        yield piece
 
 
-def _content(entry: tarfile.TarInfo, tar: tarfile.TarFile, path: Path) -> Iterator[bytes]:
-    file = tar.extractfile(entry)
-    assert file is not None  # a regular member
-    try:
-        with file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-    except tarfile.TarError as error:
-        raise broken(str(path), error) from None
+@lru_cache(maxsize=2)  # what is kept of an archive is bounded, and so is of how many
+def _opened(stamp: Stamp) -> Unpacked:
+    return Unpacked(Path(stamp[0]))
+
+
+class Unpacked:
+    """The unpacked bytes of a file, from any offset on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        fresh = unpacking_of(next(stored(path, size=LONGEST_MAGIC), b""), str(path))
+        self._places = [fresh] if fresh else []  # by offset; a file that is not packed needs none
+        self._spacing = SPACING
+        self._held: list[bytes] = []  # pieces one after the other
+        self._starts: list[int] = []  # their offsets
+        self._end = 0  # of the last one
+        self._pieces: Iterator[bytes] = iter(())  # what comes after it
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return at most `size` bytes from an offset on; none only at the end.
+
+        Raises:
+            TextganError: the file cannot be read, is damaged, cut short, or a bomb.
+        """
+        place = self._places[bisect_right(self._places, offset, key=attrgetter("given")) - 1] if self._places else None
+        nearest = place.given if place else offset
+        if not self._starts or offset < self._starts[0] or self._end < nearest:
+            self._held, self._starts, self._end = [b""], [nearest], nearest
+            self._pieces = self._unpack(place.copy()) if place else stored(self.path, nearest, PIECE)
+        while self._end <= offset:
+            if not self._more():
+                return b""
+        at = bisect_right(self._starts, offset) - 1
+        start = offset - self._starts[at]
+        return self._held[at][start : start + size]
+
+    def _more(self) -> bool:
+        """Hold the next piece too, and let go of what lies far behind; False at the end."""
+        try:
+            piece = next(self._pieces, b"")
+        except BaseException:  # nothing comes after it, which is not to be taken for the end
+            self._starts.clear()
+            raise
+        if piece:
+            self._held.append(piece)
+            self._starts.append(self._end)
+            self._end += len(piece)
+        while len(self._starts) > 1 and self._starts[1] < self._end - WINDOW:
+            del self._held[0], self._starts[0]
+        return bool(piece)
+
+    def _unpack(self, now: Unpacking) -> Iterator[bytes]:
+        for data in slices(stored(self.path, now.taken, PIECE)):
+            if now.copies and now.given - self._places[-1].given >= self._spacing:
+                self._keep(now.copy())
+            if piece := now.feed(data):
+                yield piece
+        now.finish()
+
+    def _keep(self, place: Unpacking) -> None:
+        self._places.append(place)
+        if len(self._places) > MOST:
+            del self._places[1::2]
+            self._spacing *= 2
 
 
 class _Forward:
-    """Chunks as the file that `tarfile` wants: it seeks forward only."""
+    """What `tarfile` wants for a file; it seeks forward only."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._held = b""  # what was read last, and what comes next
-        self._offset = self._start = 0  # of `_held`: where reading goes on; its place in the stream
+    def __init__(self, unpacked: Unpacked) -> None:
+        self._unpacked = unpacked
+        self._at = 0
         self.last = b""
         """What the last read gave."""
 
     def tell(self) -> int:
-        return self._start + self._offset
+        return self._at
 
-    def seek(self, place: int) -> int:
-        while place > self._start + len(self._held):
-            self._offset = len(self._held)
-            if not self._more():
-                break
-        if place < self._start:
+    def seek(self, offset: int) -> int:
+        if offset < self._at:
             raise tarfile.StreamError("a header points back")
-        self._offset = min(place - self._start, len(self._held))
-        return self.tell()
+        self._at = offset
+        return offset
 
     def read(self, size: int) -> bytes:
         if size > CHUNK:  # a header of that size is none
             raise tarfile.HeaderError("a header is too long")
-        while len(self._held) - self._offset < size and self._more():
-            pass
-        self.last = self._held[self._offset : self._offset + size]
-        self._offset += len(self.last)
+        pieces = []
+        while size and (piece := self._unpacked.read(self._at, size)):
+            pieces.append(piece)
+            self._at, size = self._at + len(piece), size - len(piece)
+        self.last = b"".join(pieces)
         return self.last
-
-    def _more(self) -> bool:
-        """Hold the next chunk too, and let go of what was read."""
-        chunk = next(self._chunks, b"")
-        self._held, self._start, self._offset = self._held[self._offset :] + chunk, self.tell(), 0
-        return bool(chunk)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from glob import glob
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from textgan.corpora.cards import Card
-from textgan.corpora.text import hub, hub_library, seeking
+from textgan.corpora.text import hub, hub_library
 from textgan.corpora.text.hub_library import Wanted
-from textgan.corpora.text.sources import Damage, Shard, Source, existing, shard_of
+from textgan.corpora.text.sources import Damage, Shard, Source, existing, members, shard_of
 from textgan.errors import TextganError
 
 FOLDERS = ("training-monolingual.tokenized.shuffled", "heldout-monolingual.tokenized.shuffled")
@@ -55,11 +56,6 @@ def name_of(path: str) -> str | None:
     return name if TRAINING.fullmatch(name) or HELDOUT.fullmatch(name) else None
 
 
-def is_shard(path: str) -> bool:
-    """Tell a shard of either side by its name."""
-    return name_of(path) is not None
-
-
 def files(data: str) -> list[Path]:
     """Return the shards that `data` names, one file a shard, sorted by name; else the archives that it names."""
     places = _places(data)
@@ -92,19 +88,21 @@ def _places(data: str) -> list[Path]:
 
 def _of_files(card: Card, data: str, cache: Path, tell: Tell) -> Source:
     shards: dict[str, Shard] = {}
+    left_out: Counter[str] = Counter()
     for path in files(data):
         if _is_archive(path):
-            members = seeking.shards(path, is_shard, cache=cache)
-            shards |= {str(name_of(member)): shard for member, shard in members.items()}
+            found, others = members(path, cache)
+            left_out.update(others)
+            shards |= {name: member.shard() for member in found if (name := name_of(member.name)) is not None}
         else:
             shards[str(name_of(path.name))] = shard_of(path)
     training = tuple(shards[name] for name in sorted(shards) if TRAINING.fullmatch(name))
     heldout = tuple(shards[name] for name in sorted(shards) if HELDOUT.fullmatch(name))
     if training and heldout:
-        return Source(card.name, card.credit, training, heldout, split=hub.OFFICIAL)
+        return Source(card.name, card.credit, training, heldout, hub.OFFICIAL, left_out=dict(left_out))
     if training:
         tell(f"{card.name}: no held-out shards in {data}; holding out lines by their hash, which is not official")
-        return Source(card.name, card.credit, training, split=UNOFFICIAL)
+        return Source(card.name, card.credit, training, split=UNOFFICIAL, left_out=dict(left_out))
     if len(heldout) < 2:
         raise TextganError(
             f"{card.name}: {data} holds {len(heldout) or 'no'} shards of it, too few to train and to measure; "
@@ -113,7 +111,7 @@ def _of_files(card: Card, data: str, cache: Path, tell: Tell) -> Source:
     number = heldout[0].name.partition("news.en.heldout-")[2][:5]
     split = f"shard {number} of the held-out shards"
     tell(f"{card.name}: no training shards in {data}; measuring on {split}, training on the other {len(heldout) - 1}")
-    return Source(card.name, card.credit, heldout[1:], heldout[:1], split)
+    return Source(card.name, card.credit, heldout[1:], heldout[:1], split, left_out=dict(left_out))
 
 
 def _of_hub(card: Card, cache: Path, max_lines: int, tell: Tell) -> Source:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,12 +18,13 @@ from textgan.corpora.text.archives import hidden
 from textgan.corpora.text.damage import Damage as Damage
 from textgan.corpora.text.formats import FORMATS, format_of, stem
 from textgan.corpora.text.records import Columns
-from textgan.corpora.text.streams import CHUNK, Stream, file_stream
+from textgan.corpora.text.streams import CHUNK, Stream, file_stream, stamp_of
 from textgan.errors import TextganError, UsageError
-from textgan.files import write_named, write_text
+from textgan.files import write_named
 
 BY_FILE = "@file"  # as the label column: one file a class
 STDIN = "-"
+NO_COLUMNS = Columns()
 Item = TypeVar("Item")
 
 
@@ -83,30 +83,8 @@ def shard_of(
         TextganError: it cannot be read.
         UsageError: the format has no such fields.
     """
-    return _shard(file_stream(path), _stamp(path), format, Columns(column, label_column), label)
-
-
-def _shard(stream: Stream, stamp: tuple[str | int, ...], form: str, columns: Columns, label: str | None) -> Shard:
-    if columns and form in ("text", "fasta", "smiles"):
-        raise UsageError(f"{stream.name} has no columns, as {form}; leave corpus.column and --label-column out")
-    stamp = (*stamp, form, columns.text, columns.label, label or "")
-    return Shard(stream.name, stamp, partial(FORMATS[form], stream, columns), label)
-
-
-def _stamp(path: Path) -> tuple[str | int, ...]:
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise TextganError(f"cannot read {path}: {error.strerror}") from None
-    return str(path), stat.st_size, stat.st_mtime_ns
-
-
-def is_current(shard: Shard) -> bool:
-    """Tell whether the file of a shard still is what it was when the shard was made."""
-    return _stamp(Path(str(shard.stamp[0]))) == shard.stamp[:3]
-
-
-# --- archives -----------------------------------------------------------------------------------------------------
+    found = Found(path.name, file_stream(path), stamp_of(path))
+    return found.shard(format, Columns(column, label_column), label)
 
 
 class Found(NamedTuple):
@@ -118,25 +96,39 @@ class Found(NamedTuple):
     stamp: tuple[str | int, ...]
     """What the shard's stamp begins with."""
 
+    def shard(self, form: str = "text", columns: Columns = NO_COLUMNS, label: str | None = None) -> Shard:
+        """Return the shard, read as a format of `FORMATS`; all its lines may be of one class.
+
+        Raises:
+            UsageError: the format has no columns.
+        """
+        if columns and form in ("text", "fasta", "smiles"):
+            name = self.stream.name
+            raise UsageError(f"{name} has no columns, as {form}; leave corpus.column and --label-column out")
+        stamp = (*self.stamp, form, columns.text, columns.label, label or "")
+        return Shard(self.stream.name, stamp, partial(FORMATS[form], self.stream, columns), label)
+
+
+def is_current(shard: Shard) -> bool:
+    """Tell whether the file of a shard still is what it was when the shard was made."""
+    return stamp_of(Path(str(shard.stamp[0]))) == shard.stamp[:3]
+
+
+# --- archives -----------------------------------------------------------------------------------------------------
+
 
 def members(path: Path, cache: Path) -> tuple[list[Found], dict[str, int]]:
     """Return the visible regular members of a tar archive, and how many entries were passed over, by kind.
 
-    They share one pass over the archive if they are read in order. Their list is kept in the cache.
+    Their list is kept in the cache.
 
     Raises:
         TextganError: the archive is damaged, cut short, or a bomb.
     """
-    archive, stamp = archives.Archive(path), _stamp(path)
-    listing = cache / "text" / f"members-{sha256(json.dumps(stamp).encode()).hexdigest()[:32]}.json"
-    try:
-        found, left_out = json.loads(listing.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found, left_out = archive.members()
-        with matrix.writing(cache):
-            write_text(listing, json.dumps([found, left_out]))
-    streams = (Found(name, Stream(f"{path}!{name}", partial(archive.read, at)), (*stamp, at)) for at, name in found)
-    return list(streams), left_out
+    stamp = stamp_of(path)
+    listed, left_out = archives.members(path, cache)
+    found = (Found(member.name, archives.stream_of(stamp, member), (*stamp, member.offset)) for member in listed)
+    return list(found), left_out
 
 
 # --- anything -----------------------------------------------------------------------------------------------------
@@ -178,10 +170,9 @@ def resolve(name: str, *, column: str, label_column: str, cache: Path) -> Source
     for file in files:
         found, others = _found(file, cache)
         left_out.update(others)
-        for own, stream, stamp in found:
-            form = format_of(own, stream.head() if stream.path else b"", columns)
-            label = stem(own)[0] if label_column == BY_FILE else None
-            shards.append(_shard(stream, stamp, form, columns, label))
+        for item in found:
+            form = format_of(item.name, item.stream.head() if item.stream.path else b"", columns)
+            shards.append(item.shard(form, columns, stem(item.name)[0] if label_column == BY_FILE else None))
     short = "files" if has_magic(title) else stem(title)[0]
     return Source(short, title, tuple(shards), labelled=bool(columns.label), left_out=dict(left_out))
 
@@ -190,7 +181,7 @@ def _found(file: Path, cache: Path) -> tuple[list[Found], dict[str, int]]:
     """Return the file itself or, of an archive, its text members."""
     stream = file_stream(file)
     if not archives.is_tar(stream.head()):
-        return [Found(file.name, stream, _stamp(file))], {}
+        return [Found(file.name, stream, stamp_of(file))], {}
     found, left_out = members(file, cache)
     if not found:
         raise TextganError(f"{file} holds no regular files; give an archive of UTF-8 text files")

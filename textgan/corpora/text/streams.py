@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from textgan.errors import TextganError
 
@@ -16,6 +17,7 @@ CHUNK = 1 << 22  # about as much is held at a time [bytes]
 LARGEST = 1 << 36  # [bytes]
 STEEPEST = 1000  # unpacked bytes a packed one, which no text reaches that is worth training on,
 FREE = 100 << 20  # beyond so many [bytes]
+Stamp = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,32 @@ def file_stream(path: Path) -> Stream:
     return Stream(str(path), partial(stored, path), path)
 
 
-def stored(path: Path) -> Iterator[bytes]:
-    """Yield the bytes of a file as they are.
+def stored(path: Path, start: int = 0, size: int = 0) -> Iterator[bytes]:
+    """Yield the bytes of a file as they are, from byte `start` on, `size` at a time or as many as a chunk has.
 
     Raises:
         TextganError: it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
+            file.seek(start)
+            while chunk := file.read(size or CHUNK):
                 yield chunk
     except OSError as error:
         raise TextganError(f"cannot read {path}: {error.strerror}") from None
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return what tells a file's content from what it held before: its path, size [bytes] and time of change [ns].
+
+    Raises:
+        TextganError: it cannot be read.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise TextganError(f"cannot read {path}: {error.strerror}") from None
+    return str(path), stat.st_size, stat.st_mtime_ns
 
 
 def broken(name: str, reason: object) -> TextganError:
@@ -87,75 +103,111 @@ def unpacked(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
     Raises:
         TextganError: it is damaged, cut short, or a bomb.
     """
-    head, rest = _with_head(chunks, max(map(len, MAGIC)))
+    head, rest = _with_head(chunks, LONGEST_MAGIC)
     chunks = chain([head], rest) if head else rest
-    unpack = next((unpack for magic, unpack in MAGIC.items() if head.startswith(magic)), None)
-    return chunks if unpack is None else _bounded(unpack, chunks, name)
+    unpacking = unpacking_of(head, name)
+    return chunks if unpacking is None else _unpack(unpacking, chunks)
 
 
-def _gunzip(slices: Iterator[bytes], name: str) -> Iterator[bytes]:
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        for data in slices:
+def _unpack(unpacking: Unpacking, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for data in slices(chunks):
+        if piece := unpacking.feed(data):
+            yield piece
+    unpacking.finish()
+
+
+@dataclass
+class Unpacking:
+    """A packed stream, of one or several parts, and how far it is unpacked."""
+
+    name: str
+    """What messages call it."""
+    begin: Callable[[], Any]
+    """Gives what unpacks a part."""
+    error: type[Exception]
+    """What that raises on damage."""
+    padding: bytes = b""
+    """What may stand after a part."""
+    copies: bool = False
+    """Whether what unpacks a part can be copied halfway."""
+    part: Any = None
+    """What unpacks the part that is read; None before the first."""
+    taken: int = 0
+    """Of the packed stream. [bytes]"""
+    given: int = 0
+    """Of the unpacked stream. [bytes]"""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what the next slice of the packed stream unpacks to.
+
+        Raises:
+            TextganError: it is damaged, or a bomb.
+        """
+        self.taken += len(data)
+        pieces = []
+        try:
             while data:
-                if inflate.eof:
-                    data = data.lstrip(b"\0")  # tapes pad with it
+                if self.part is None or self.part.eof:
+                    data = data.lstrip(self.padding)
                     if not data:
                         break
-                    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                yield inflate.decompress(data, CHUNK)
-                data = inflate.unconsumed_tail or inflate.unused_data
-    except zlib.error as error:
-        raise broken(name, error) from None
-    if not inflate.eof:
-        raise broken(name, "it ends too soon")
+                    self.part = self.begin()
+                pieces.append(self.part.decompress(data))
+                data = self.part.unused_data if self.part.eof else b""
+        except self.error as error:
+            raise broken(self.name, error) from None
+        self.given += sum(map(len, pieces))
+        refuse_bombs(self.name, taken=self.taken, given=self.given)
+        return b"".join(pieces)
+
+    def finish(self) -> None:
+        """Tell that the packed stream has ended.
+
+        Raises:
+            TextganError: too soon, which zstandard's own reader takes for a regular end.
+        """
+        if self.part is None or not self.part.eof:
+            raise broken(self.name, "it ends too soon")
+
+    def copy(self) -> Unpacking:
+        """Return one that goes on from here on its own; before the first part, or where `copies`."""
+        return replace(self, part=self.part and self.part.copy())
 
 
-def _unzstd(slices: Iterator[bytes], name: str) -> Iterator[bytes]:
+def unpacking_of(head: bytes, name: str) -> Unpacking | None:
+    """Return what unpacks a stream that begins with these bytes, None if it is not packed."""
+    return next((fresh(name) for magic, fresh in MAGIC.items() if head.startswith(magic)), None)
+
+
+def _gzip(name: str) -> Unpacking:
+    tape = b"\0"  # tapes pad with it
+    return Unpacking(name, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), zlib.error, padding=tape, copies=True)
+
+
+def _zstandard(name: str) -> Unpacking:
     try:
         import zstandard
     except ImportError:
         raise TextganError(f"{name} needs the package zstandard to be read; pip install zstandard") from None
-    inflate = zstandard.ZstdDecompressor().decompressobj()
-    try:
-        for data in slices:
-            while data:
-                if inflate.eof:
-                    inflate = zstandard.ZstdDecompressor().decompressobj()
-                yield inflate.decompress(data)
-                data = inflate.unused_data if inflate.eof else b""
-    except zstandard.ZstdError as error:
-        raise broken(name, error) from None
-    if not inflate.eof:  # which zstandard's own reader takes for a regular end
-        raise broken(name, "it ends too soon")
+    return Unpacking(name, lambda: zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError)
 
 
-Unpack = Callable[[Iterator[bytes], str], Iterator[bytes]]
-MAGIC: dict[bytes, Unpack] = {
-    b"\x1f\x8b\x08": _gunzip,
-    b"\x28\xb5\x2f\xfd": _unzstd,
-    **{bytes([low, 0x2A, 0x4D, 0x18]): _unzstd for low in range(0x50, 0x60)},  # a Zstandard frame to skip comes first
+MAGIC: dict[bytes, Callable[[str], Unpacking]] = {
+    b"\x1f\x8b\x08": _gzip,
+    b"\x28\xb5\x2f\xfd": _zstandard,
+    **{
+        bytes([low, 0x2A, 0x4D, 0x18]): _zstandard for low in range(0x50, 0x60)
+    },  # a Zstandard frame to skip comes first
 }
-SLICE = 1 << 10  # a call of `unpack` is given as much: Zstandard may make 32 MiB of it, and cannot be bounded [bytes]
+LONGEST_MAGIC = max(map(len, MAGIC))  # [bytes]
+SLICE = 1 << 10  # unpacked at a time: gzip makes at most 1 MiB of it, Zstandard 32, and cannot be bounded [bytes]
 
 
-def _bounded(unpack: Unpack, chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """Unpack slice by slice, as long as the stream stays within `LARGEST`, `STEEPEST` and `FREE`."""
-    taken = given = 0
-
-    def slices() -> Iterator[bytes]:
-        nonlocal taken
-        for chunk in chunks:
-            for start in range(0, len(chunk), SLICE):
-                part = chunk[start : start + SLICE]
-                taken += len(part)
-                yield part
-
-    for piece in unpack(slices(), name):
-        given += len(piece)
-        refuse_bombs(name, taken=taken, given=given)
-        if piece:
-            yield piece
+def slices(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield chunks in slices of at most `SLICE` bytes."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), SLICE):
+            yield chunk[start : start + SLICE]
 
 
 def refuse_bombs(name: str, *, taken: int, given: int) -> None:
