@@ -52,7 +52,7 @@ def ordered(job: Callable[[Item], Result], items: Iterable[Item], workers: int) 
             yield from _drive(pool, first, items, AHEAD * workers)
         except BrokenProcessPool:
             raise TextganError(
-                "a worker process ended before its work; give it more memory, or set corpus.workers=1 "
+                "a worker process ended before its work; give it more memory, or set corpus.processes=1 "
                 "(a script must call textgan under: if __name__ == '__main__')"
             ) from None
         finally:
