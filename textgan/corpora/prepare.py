@@ -138,9 +138,8 @@ def resolve_source(name: str, settings: Settings, *, data: str, cache: Path, tel
     card = cards.card(name) if name in cards.names() else None
     if card and card.layout == OWN_TEXT:
         return own_text(card, data=data, cache=cache, **columns)
-    if card or name.startswith("nltk:"):
-        if any(columns.values()):
-            raise UsageError(f"{name} has neither columns nor labels; leave --column and --label-column out")
+    if (card or name.startswith("nltk:")) and any(columns.values()):
+        raise UsageError(f"{name} has neither columns nor labels; leave --column and --label-column out")
     if card:
         return LAYOUTS[card.layout](card, data=data, cache=cache, max_lines=settings.max_lines, tell=tell)
     if name.startswith("nltk:"):
