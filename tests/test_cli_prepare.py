@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -164,19 +165,32 @@ def test_every_kind_of_source(tmp_path: Path, case: Case) -> None:
     assert not case.symbols or facts["symbols"] == case.symbols
 
 
-def test_columns_where_there_are_none_are_refused(tmp_path: Path) -> None:
-    done = textgan(tmp_path, "prepare", "python_docs", "--label-column", "kind")
-    assert done.code == 2
-    assert done.err == (
-        "textgan: error: python_docs has neither columns nor labels; leave --column and --label-column out\n"
-    )
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            "python_docs --label-column kind",
+            "python_docs has neither columns nor labels; leave --column and --label-column out",
+        ),
+        (
+            "text.txt -s text.unit=piece -s text.max_symbols=60",
+            "text.max_symbols: 60 is too few for text.unit=piece; give at least 300",
+        ),
+        ("text.txt -c wgan_gp -s text.unit=word", "text.pad: backtick is a character, and text.unit is word; say .*"),
+    ],
+)
+def test_what_suits_no_text_is_refused_before_it_is_read(tmp_path: Path, arguments: str, says: str) -> None:
+    write(tmp_path / "text.txt", LINES)
+    done = textgan(tmp_path, "prepare", *arguments.split())
+    assert (done.code, done.out) == (2, "")
+    assert re.fullmatch(f"textgan: error: {says}\n", done.err)
 
 
 # --- killed and interrupted ---------------------------------------------------------------------------------------
 
 NOTES = "from textgan.corpora import workshop; workshop.EVERY, workshop.SHARE = {every}, 1e9"
 SMALL_BLOCKS = "from textgan.corpora.text import streams; streams.CHUNK = 1 << 15"
-OFTEN = f"{NOTES.format(every=0.02)}; {SMALL_BLOCKS}"
+OFTEN = f"{NOTES.format(every=0.05)}; {SMALL_BLOCKS}"
 JOURNAL = "*/journal.json"
 PREPARE = ("prepare", "text.txt", "--json", "-s", "text.cut=windows", "--processes", "2")
 
@@ -208,7 +222,7 @@ def kill(process: Popen[str], work: Path, after: float) -> bool:
 
 @pytest.mark.parametrize(
     ("size", "setup"),
-    [(2 << 20, OFTEN), pytest.param(60 << 20, NOTES.format(every=0.2), marks=pytest.mark.slow)],
+    [(1 << 20, OFTEN), pytest.param(60 << 20, NOTES.format(every=0.2), marks=pytest.mark.slow)],
     ids=["small", "60 MB"],
 )
 def test_a_killed_one_leaves_no_process_and_is_gone_on_with(tmp_path: Path, size: int, setup: str) -> None:
@@ -229,7 +243,7 @@ def test_a_killed_one_leaves_no_process_and_is_gone_on_with(tmp_path: Path, size
 
 
 def test_an_interrupted_one_ends_quietly_and_is_gone_on_with(tmp_path: Path) -> None:
-    long_text(tmp_path, 2 << 20)
+    long_text(tmp_path, 1 << 20)
     process = start(tmp_path, *PREPARE, setup=OFTEN)
     assert until(lambda: is_working(process) and list(tmp_path.glob(f"cache/work/{JOURNAL}")), 60)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C is for the workers as well

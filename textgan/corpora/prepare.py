@@ -109,6 +109,7 @@ def prepare(
         UsageError: the name is neither a corpus nor a path, or a setting does not suit the unit.
         TextganError: the text is missing, empty, binary, damaged or too short, or the cache cannot be written.
     """
+    alphabet.check(settings.unit, pad=settings.pad, max_symbols=settings.max_symbols)
     root = matrix.cache_root(cache)
     with matrix.writing(root):
         source = resolve_source(name, settings, data=data, cache=root, tell=tell)
