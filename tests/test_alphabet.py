@@ -149,7 +149,7 @@ def test_a_space_has_a_piece_even_where_the_sample_has_none() -> None:
 
 def test_pieces_need_room_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"text.max_symbols: 299 is too few .* at least 300"):
-        pieces.train(SAMPLE, 299)
+        alphabet.check("piece", pad="own", max_symbols=299)
     with pytest.raises(TextganError, match="too poor"):
         pieces.train([], 300)
     monkeypatch.setitem(sys.modules, "sentencepiece", None)

@@ -159,7 +159,7 @@ def test_a_column_of_labels(folder: Path, cache: Path) -> None:
     (folder / "b.json").write_text('{"kind": 1, "body": "x"}\n')
     assert text(find(folder / "b.json", cache, "body", "kind").training[0]) == "1\tx\n"
     (folder / "c.fa").write_text(">x\nACGT\n")
-    with pytest.raises(UsageError, match=r"c\.fa has no columns, as fasta; leave corpus\.column and --label-column"):
+    with pytest.raises(UsageError, match=r"c\.fa has no columns, as fasta; leave --column and --label-column"):
         find(folder / "c.fa", cache, label_column="kind")
 
 
@@ -219,10 +219,11 @@ def test_standard_input_is_kept_by_its_digest(cache: Path, monkeypatch: pytest.M
 def test_standard_input_that_cannot_be_had_is_one_line(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for stdin in (None, Input(b"x", terminal=True)):
+    for stdin in (None, Input(b"x", terminal=True), Input(b"")):
         monkeypatch.setattr(sys, "stdin", stdin)
         with pytest.raises(UsageError, match="no text on standard input; pipe some"):
             find("-", cache)
+    assert not list((cache / "text").glob("*"))
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(sys, "stdin", Input(b"x"))
     with pytest.raises(TextganError, match="cannot write to the cache"):

@@ -22,8 +22,8 @@ Examples:
   textgan corpora billion_word                         its source, terms, sizes, split, and how to get it
   textgan corpora billion_word --verify --data FOLDER  compare it with what is published
 
-Besides these, --corpus takes a file, a folder, a glob, an archive, - for standard input, nltk:NAME, and
-hf:REPO[@CONFIG][:COLUMN] of the Hugging Face Hub."""
+Besides these names, `textgan prepare` and `textgan train --corpus` take a file, a folder, a glob, an archive, - for
+standard input, nltk:NAME, and hf:REPO[@CONFIG][:COLUMN] of the Hugging Face Hub."""
 
 
 @click.command(epilog=EPILOG)

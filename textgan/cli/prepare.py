@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textgan.cli.config import CORPUS_FLAGS, config_options, corpus_options, resolved
-from textgan.cli.progress import watch
+from textgan.cli.progress import printable, watch
 
 if TYPE_CHECKING:
     from textgan.corpora.prepare import Corpus
 
+MOST_SHOWN = 20  # labels
 EPILOG = """\b
 Examples:
   textgan prepare billion_word --data FOLDER          or the .tar.gz as it was downloaded
@@ -60,9 +61,14 @@ def _json(corpus: Corpus) -> dict[str, Any]:
 
 def _summary(corpus: Corpus) -> str:
     facts = corpus.facts
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in facts["dropped"].items())
-    return (
+    left_out = ", ".join(f"{count:,} {what}" for what, count in (facts["dropped"] | facts["left_out"]).items())
+    labels = [f"{count:,} {name}" for name, count in facts["labels"].items()]
+    lines = [
         f"{corpus.name}: {len(corpus.train):,} training and {len(corpus.heldout):,} held-out rows of "
-        f"{corpus.space.length} ({facts['cut']}), {corpus.space.size:,} symbols, held out by {facts['split']}\n"
-        f"{facts['lines_read']:,} lines read" + (f"; left out: {dropped}" if dropped else "")
-    )
+        f"{corpus.space.length} ({facts['cut']}), {corpus.space.size:,} symbols; split: {facts['split']}",
+        f"{facts['lines_read']:,} lines read" + (f"; left out: {left_out}" if left_out else ""),
+    ]
+    if labels:
+        others = f" and {len(labels) - MOST_SHOWN:,} more" if len(labels) > MOST_SHOWN else ""
+        lines.append(f"training lines by label: {', '.join(labels[:MOST_SHOWN])}{others}")
+    return "\n".join(map(printable, lines))

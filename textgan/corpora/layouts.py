@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,8 @@ from textgan.corpora.text import billion_word, python_docs, sources
 from textgan.corpora.text.sources import Source
 from textgan.errors import TextganError, UsageError
 
+OWN_TEXT = "file"
+"""The layout of a corpus that is a file of the user's own; the only one with columns and labels."""
 Tell = Callable[[str], None]
 
 
@@ -21,14 +24,25 @@ class Layout(Protocol):
         """Return its source, or raise a TextganError that says how to get it."""
 
 
-def _file(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
-    """Text that the user brings: whatever `--corpus PATH` would read, under the corpus' name."""
+def own_text(card: Card, *, data: str, column: str, label_column: str, cache: Path) -> Source:
+    """Return text that the user brings: whatever `--corpus PATH` would read, under the corpus' name.
+
+    Args:
+        card: of a corpus of the layout `OWN_TEXT`.
+        data: path, glob or "-".
+        column: as in `sources.resolve`.
+        label_column: as in `sources.resolve`.
+        cache: the cache folder.
+
+    Raises:
+        TextganError: there is no such text, or it cannot be read.
+    """
     if not data:
         raise TextganError(f"{card.name} is text of your own: {card.how_to_get}")
-    found = sources.resolve(data, column="", label_column="", cache=cache)
+    found = sources.resolve(data, column=column, label_column=label_column, cache=cache)
     if found is None:
         raise TextganError(f"{card.name}: no such file or folder: {data}; {card.how_to_get}")
-    return Source(card.name, f"{card.title}: {found.title}", found.training, found.heldout, found.split)
+    return replace(found, name=card.name, title=f"{card.title}: {found.title}")
 
 
 def _images(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
@@ -41,7 +55,6 @@ def _nltk(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> 
 
 LAYOUTS: dict[str, Layout] = {
     "billion_word": billion_word.source,
-    "file": _file,
     "images": _images,
     "nltk": _nltk,
     "python_docs": python_docs.source,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from textgan.corpora import cards, matrix, passes, workers, workshop
-from textgan.corpora.layouts import LAYOUTS
+from textgan.corpora.layouts import LAYOUTS, OWN_TEXT, own_text
 from textgan.corpora.matrix import Rows
 from textgan.corpora.passes import Reading, Show
 from textgan.corpora.text import alphabet, cutting, hub, nltk_corpora, sources
@@ -109,6 +109,7 @@ def prepare(
         UsageError: the name is neither a corpus nor a path, or a setting does not suit the unit.
         TextganError: the text is missing, empty, binary, damaged or too short, or the cache cannot be written.
     """
+    alphabet.check(settings.unit, pad=settings.pad, max_symbols=settings.max_symbols)
     root = matrix.cache_root(cache)
     with matrix.writing(root):
         source = resolve_source(name, settings, data=data, cache=root, tell=tell)
@@ -134,17 +135,19 @@ def resolve_source(name: str, settings: Settings, *, data: str, cache: Path, tel
         UsageError: none of these; the line names the nearest corpus.
         TextganError: the text is missing.
     """
-    if name in cards.names():
-        card = cards.card(name)
+    columns = {"column": settings.column, "label_column": settings.label_column}
+    card = cards.card(name) if name in cards.names() else None
+    if card and card.layout == OWN_TEXT:
+        return own_text(card, data=data, cache=cache, **columns)
+    if (card or name.startswith("nltk:")) and any(columns.values()):
+        raise UsageError(f"{name} has neither columns nor labels; leave --column and --label-column out")
+    if card:
         return LAYOUTS[card.layout](card, data=data, cache=cache, max_lines=settings.max_lines, tell=tell)
-    if name.startswith("hf:"):
-        return hub.source(
-            name, column=settings.column, label_column=settings.label_column, cache=cache,
-            max_lines=settings.max_lines, tell=tell,
-        )  # fmt: skip
     if name.startswith("nltk:"):
         return nltk_corpora.source(name, cache=cache, tell=tell)
-    found = sources.resolve(name, column=settings.column, label_column=settings.label_column, cache=cache)
+    if name.startswith("hf:"):
+        return hub.source(name, cache=cache, max_lines=settings.max_lines, tell=tell, **columns)
+    found = sources.resolve(name, cache=cache, **columns)
     if found is None:
         raise UsageError(f"unknown corpus {name!r}, and no such file or folder{near_miss(name, cards.names())}")
     return found

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from textgan.errors import TextganError
@@ -52,7 +53,7 @@ def ordered(job: Callable[[Item], Result], items: Iterable[Item], workers: int) 
             yield from _drive(pool, first, items, AHEAD * workers)
         except BrokenProcessPool:
             raise TextganError(
-                "a worker process ended before its work; give it more memory, or set corpus.workers=1 "
+                "a worker process ended before its work; give it more memory, or set corpus.processes=1 "
                 "(a script must call textgan under: if __name__ == '__main__')"
             ) from None
         finally:
@@ -60,9 +61,10 @@ def ordered(job: Callable[[Item], Result], items: Iterable[Item], workers: int) 
 
 
 def _drive(pool: ProcessPoolExecutor, first: Item, items: Iterator[Item], ahead: int) -> Iterator[tuple[Item, Any]]:
-    waiting: deque[tuple[Item, Future[Any]]] = deque([(first, pool.submit(_run, first))])
-    for item in items:
-        waiting.append((item, pool.submit(_run, item)))
+    waiting: deque[tuple[Item, Future[Any]]] = deque()
+    for item in chain([first], items):
+        with _deaf():
+            waiting.append((item, pool.submit(_run, item)))
         if len(waiting) > ahead:
             done, future = waiting.popleft()
             yield done, future.result()
@@ -71,11 +73,20 @@ def _drive(pool: ProcessPoolExecutor, first: Item, items: Iterator[Item], ahead:
         yield done, future.result()
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Start processes that never hear Ctrl-C, not even while they start: it is for the parent to handle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which they inherit
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start(job: Callable[[Any], Any], parent: int) -> None:
-    """Set up a worker: its job, deaf to Ctrl-C, which the parent handles, and gone when the parent is."""
+    """Set up a worker: its job, and gone when the parent is."""
     global _job
     _job = job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 

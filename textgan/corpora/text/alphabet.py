@@ -45,6 +45,20 @@ def merge(counts: Counts, more: Counts) -> None:
         counts[END] += sum(counts.pop(symbol) for symbol in given_up)
 
 
+def check(unit: str, *, pad: str, max_symbols: int) -> None:
+    """Refuse settings that suit no text, which `build` would refuse after it was read.
+
+    Raises:
+        UsageError: the pad is not one of this unit, or `max_symbols` is too small for pieces.
+    """
+    if pad == "backtick" and unit != "char":
+        raise UsageError(f"text.pad: backtick is a character, and text.unit is {unit}; say text.pad=own")
+    if unit == "piece" and max_symbols < pieces.LEAST:
+        raise UsageError(
+            f"text.max_symbols: {max_symbols} is too few for text.unit=piece; give at least {pieces.LEAST}"
+        )
+
+
 def build(unit: str, counts: Counts, sample: Sequence[str], *, length: int, pad: str, max_symbols: int) -> Symbols:
     """Build the symbols of a training text: the commonest, ties by code points, or a declared alphabet.
 
@@ -57,10 +71,10 @@ def build(unit: str, counts: Counts, sample: Sequence[str], *, length: int, pad:
         max_symbols: most symbols, pad and unknown aside. [symbols]
 
     Raises:
-        UsageError: the pad is not one of this unit, or `max_symbols` is too small for pieces.
+        UsageError: as `check`.
+        TextganError: the sample is too poor to learn pieces from.
     """
-    if pad == "backtick" and unit != "char":
-        raise UsageError(f"text.pad: backtick is a character, and text.unit is {unit}; say text.pad=own")
+    check(unit, pad=pad, max_symbols=max_symbols)
     if unit == "piece":
         model, known = pieces.train(sample, max_symbols)
         return Symbols(known, length, pad, unit=unit, tokenizer=model)

@@ -55,7 +55,7 @@ def source(name: str, *, column: str, label_column: str, cache: Path, max_lines:
         raise UsageError(f"{name!r} is not of the form hf:REPO[@CONFIG][:COLUMN], such as hf:owner/name:text")
     named = match["column"] or column
     if column and named != column:
-        raise UsageError(f"{name} names the column {named!r}, but corpus.column is {column!r}; leave one of them out")
+        raise UsageError(f"{name} names the column {named!r}, but --column is {column!r}; leave one of them out")
     wanted = Wanted(match["repo"], match["config"] or "", named, label_column)
     training, heldout = open_text(wanted, hub_library.why_offline(), cache=cache, tell=tell).sides(max_lines)
     return Source(

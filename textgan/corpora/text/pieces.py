@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from textgan.errors import TextganError, UsageError
+from textgan.errors import TextganError
 from textgan.symbols import END, SPACE, processor
 
 BYTES = 256  # byte pieces, which spell what no other piece holds
@@ -23,16 +23,13 @@ def train(sample: Sequence[str], max_symbols: int) -> tuple[bytes, tuple[str, ..
 
     Args:
         sample: lines of training text.
-        max_symbols: most pieces; fewer where the text holds fewer.
+        max_symbols: most pieces, at least `LEAST`; fewer where the text holds fewer.
 
     Raises:
-        UsageError: `max_symbols` leaves no room for pieces.
         TextganError: the sample is too poor to learn from.
 
     Source: Kudo 2018 (subword regularization), section 3.2; Kudo & Richardson 2018 (sentencepiece).
     """
-    if max_symbols < LEAST:
-        raise UsageError(f"text.max_symbols: {max_symbols} is too few for text.unit=piece; give at least {LEAST}")
     try:
         from sentencepiece import SentencePieceTrainer
     except ImportError as error:

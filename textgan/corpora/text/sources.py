@@ -154,7 +154,7 @@ def resolve(name: str, *, column: str, label_column: str, cache: Path) -> Source
 
     Raises:
         TextganError: a file cannot be read or is damaged, there is none, or it is neither a file nor a folder.
-        UsageError: standard input is a terminal, or the format has no such column.
+        UsageError: standard input is empty or a terminal, or the format has no such column.
     """
     if name == STDIN:
         title, files = "stdin", [spool(sys.stdin.buffer if sys.stdin else None, cache)]
@@ -223,11 +223,12 @@ def spool(stdin: BinaryIO | None, cache: Path) -> Path:
     """Keep what standard input holds as a file in the cache, named by its digest.
 
     Raises:
-        UsageError: it is closed, or a terminal.
+        UsageError: it is closed, empty, or a terminal.
         TextganError: the cache cannot be written.
     """
+    nothing = UsageError("no text on standard input; pipe some into the command, or name a file")
     if stdin is None or stdin.isatty():
-        raise UsageError("no text on standard input; pipe some into the command, or name a file")
+        raise nothing
 
     def fill(fresh: Path) -> str:
         digest = sha256()
@@ -235,6 +236,8 @@ def spool(stdin: BinaryIO | None, cache: Path) -> Path:
             while chunk := stdin.read(CHUNK):
                 digest.update(chunk)
                 file.write(chunk)
+            if not file.tell():
+                raise nothing
         return f"stdin-{digest.hexdigest()}.txt"
 
     with matrix.writing(cache):

@@ -40,7 +40,7 @@ def _unclear(stream: Stream, fields: Iterable[str], missing: str = "") -> Textga
     """Return the error of a column that is not there, or that is not the only one."""
     what = f"has no column {missing!r}" if missing else "has no column 'text', nor only one that could be it"
     known = printable(", ".join(fields))[:500] or "none"
-    return TextganError(f"{stream.name} {what} (its columns: {known}); say which with corpus.column or --label-column")
+    return TextganError(f"{stream.name} {what} (its columns: {known}); say which with --column or --label-column")
 
 
 # --- JSON lines ---------------------------------------------------------------------------------------------------

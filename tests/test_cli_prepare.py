@@ -1,0 +1,255 @@
+"""`textgan prepare` as a user calls it: what it prints, every kind of source, and being killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from commands import Done, ended, processes_of, start, textgan, until
+
+WORDS = ["the", "a", "of", "naïve", "word", "漢字", "running", "it's", "U.S.", "--", "house", "garden"]
+
+
+def sentences(count: int, seed: int = 0) -> list[str]:
+    pick = random.Random(seed)
+    return [" ".join(pick.choices(WORDS, k=4)) for _ in range(count)]
+
+
+def write(path: Path, lines: list[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def told(done: Done) -> dict[str, Any]:
+    assert done.code == 0, done.err
+    return dict(json.loads(done.out))
+
+
+# --- what it prints -----------------------------------------------------------------------------------------------
+
+
+def test_what_it_prints_and_that_text_is_read_once(tmp_path: Path) -> None:
+    lines = [*sentences(300), "", "  "]
+    text = write(tmp_path / "text.txt", lines)
+    first = textgan(tmp_path, "prepare", "text.txt", "--json")
+    facts = told(first)
+    keys = ["schema", "name", "fingerprint", "train", "heldout", "symbols", "dropped", "facts"]
+    assert list(facts) == keys
+    assert (facts["schema"], facts["name"], facts["dropped"]) == (1, "text", {"empty": 2})
+    assert facts["train"] + facts["heldout"] == 300
+    assert (tmp_path / "cache" / "rows" / facts["fingerprint"]).is_dir()
+    assert first.err == "text: reading the text\n"
+
+    make_unreadable(text)
+    assert textgan(tmp_path, "prepare", "text.txt", "--json") == Done(0, first.out, "")
+    plain = textgan(tmp_path, "prepare", "text.txt")
+    assert (plain.code, plain.err) == (0, "")
+    assert plain.out == (
+        f"text: {facts['train']} training and {facts['heldout']} held-out rows of 32 (line), "
+        f"{facts['symbols']} symbols; split: hash of the line\n302 lines read; left out: 2 empty\n"
+    )
+    dry = textgan(tmp_path, "train", "--corpus", "text.txt", "--dry-run", "--json")
+    assert (told(dry)["corpus"]["fingerprint"], dry.err) == (facts["fingerprint"], "")
+
+
+def make_unreadable(text: Path) -> None:
+    """Put other bytes in a file's place, of which its size and time tell nothing."""
+    stat = text.stat()
+    text.write_bytes(b"x" * 600 + b"\0" * (stat.st_size - 600))
+    os.utime(text, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_plain_output_tells_labels_and_what_an_archive_left_out(tmp_path: Path) -> None:
+    import tarfile
+
+    for name, count in (("cats", 60), ("dogs", 40)):
+        write(tmp_path / "texts" / f"{name}.txt", sentences(count))
+    with tarfile.open(tmp_path / "texts.tgz", "w:gz") as tar:
+        tar.add(tmp_path / "texts", "texts")
+        link = tarfile.TarInfo("texts/passwd.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    done = textgan(tmp_path, "prepare", "texts.tgz", "--label-column", "@file")
+    assert done.code == 0, done.err
+    summary, read, labels = done.out.splitlines()
+    assert summary.startswith("texts: ")
+    assert read == "100 lines read; left out: 1 links in archives"
+    assert labels.startswith("training lines by label: ")
+    assert labels.endswith(" dogs")
+
+
+# --- sources ------------------------------------------------------------------------------------------------------
+
+
+class Case(NamedTuple):
+    """What is there, what is said, and what comes of it."""
+
+    given: Callable[[Path], object]
+    arguments: str
+    rows: int
+    """Of both sides."""
+    name: str
+    labels: tuple[str, ...] = ()
+    symbols: int = 0
+    """0 where it does not matter."""
+
+
+LINES = sentences(120)
+KINDS = ["odd", "even"]
+LABELLED = [(KINDS[number % 2], line) for number, line in enumerate(LINES)]
+SEQUENCES = ["".join(random.Random(i).choices("ACGT", k=50)) for i in range(80)]
+MOLECULES = [f"{'C' * (i % 9)}[nH]Cl{'O' * (i // 9)} name{i}" for i in range(90)]
+
+
+def jsonl(folder: Path) -> None:
+    write(folder / "a.jsonl", [json.dumps({"n": 1, "title": "x", "body": line}) for line in LINES])
+
+
+def parquet(folder: Path) -> None:
+    kinds, lines = zip(*LABELLED, strict=True)
+    pq.write_table(pa.table({"kind": kinds, "line": lines}), folder / "a.parquet", row_group_size=50)
+
+
+def several(folder: Path) -> None:
+    for number, part in enumerate((LINES[:50], LINES[50:])):
+        write(folder / "texts" / f"{KINDS[number]}.txt", part)
+    write(folder / "texts" / "notes.md", ["no text"] * 100)
+
+
+def fasta(folder: Path) -> None:
+    write(folder / "a.fa", [part for i, line in enumerate(SEQUENCES) for part in (f">{i}", line[:30], line[30:])])
+
+
+SOURCES = {
+    "standard input": Case(lambda folder: write(folder / "stdin", LINES), "-", 120, "stdin"),
+    "glob": Case(several, "texts/e*.txt", 70, "files"),
+    "folder": Case(several, "texts", 120, "texts"),
+    "JSONL": Case(jsonl, "a.jsonl --column body", 120, "a"),
+    "TSV": Case(
+        lambda folder: write(folder / "a.tsv", ["kind\ttext", *map("\t".join, LABELLED)]),
+        "a.tsv --label-column kind", 120, "a", ("even", "odd"),
+    ),
+    "one file a class": Case(several, "texts --label-column @file", 120, "texts", ("even", "odd")),
+    "one file a class, by a card": Case(
+        several, "names --data texts --label-column @file", 120, "names", ("even", "odd")
+    ),
+    "Parquet": Case(parquet, "a.parquet --column line --label-column kind", 120, "a", ("even", "odd")),
+    "FASTA": Case(fasta, "dna --data a.fa -s text.length=50 -s text.cut=line", 80, "dna", (), 7),
+    "SMILES": Case(lambda folder: write(folder / "a.smi", MOLECULES), "smiles --data a.smi", 90, "smiles", (), 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SOURCES.values(), ids=list(SOURCES))
+def test_every_kind_of_source(tmp_path: Path, case: Case) -> None:
+    case.given(tmp_path)
+    stdin = (tmp_path / "stdin").open("rb") if case.name == "stdin" else None
+    facts = told(textgan(tmp_path, "prepare", *case.arguments.split(), "--json", stdin=stdin))
+    if stdin:
+        stdin.close()
+    assert facts["train"] + facts["heldout"] == case.rows
+    assert facts["name"] == case.name
+    assert sum(facts["facts"]["labels"].values()) == (facts["train"] if case.labels else 0)
+    assert tuple(facts["facts"]["labels"]) == case.labels
+    assert not case.symbols or facts["symbols"] == case.symbols
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            "python_docs --label-column kind",
+            "python_docs has neither columns nor labels; leave --column and --label-column out",
+        ),
+        (
+            "text.txt -s text.unit=piece -s text.max_symbols=60",
+            "text.max_symbols: 60 is too few for text.unit=piece; give at least 300",
+        ),
+        ("text.txt -c wgan_gp -s text.unit=word", "text.pad: backtick is a character, and text.unit is word; say .*"),
+    ],
+)
+def test_what_suits_no_text_is_refused_before_it_is_read(tmp_path: Path, arguments: str, says: str) -> None:
+    write(tmp_path / "text.txt", LINES)
+    done = textgan(tmp_path, "prepare", *arguments.split())
+    assert (done.code, done.out) == (2, "")
+    assert re.fullmatch(f"textgan: error: {says}\n", done.err)
+
+
+# --- killed and interrupted ---------------------------------------------------------------------------------------
+
+NOTES = "from textgan.corpora import workshop; workshop.EVERY, workshop.SHARE = {every}, 1e9"
+SMALL_BLOCKS = "from textgan.corpora.text import streams; streams.CHUNK = 1 << 15"
+OFTEN = f"{NOTES.format(every=0.05)}; {SMALL_BLOCKS}"
+JOURNAL = "*/journal.json"
+PREPARE = ("prepare", "text.txt", "--json", "-s", "text.cut=windows", "--processes", "2")
+
+
+def long_text(folder: Path, size: int) -> Path:
+    """Write so many bytes of different lines."""
+    parts, path, written = sentences(5000), folder / "text.txt", 0
+    with path.open("wb") as file:
+        while written < size:
+            written += file.write("".join(f"{written} {part}\n" for part in parts).encode())
+    return path
+
+
+def is_working(process: Popen[str]) -> bool:
+    """Tell whether the command has all its processes (two, and one of Python's own that clears up), or has ended."""
+    return len(processes_of(process.pid)) >= 3 or process.poll() is not None
+
+
+def kill(process: Popen[str], work: Path, after: float) -> bool:
+    """Kill a command that is well begun, see that its workers go, and tell whether it was not done yet."""
+    assert until(lambda: is_working(process) and (process.poll() is not None or list(work.glob(JOURNAL))), 60)
+    time.sleep(after)
+    was_at_work = process.poll() is None
+    process.kill()
+    assert until(lambda: not processes_of(process.pid), 2)
+    ended(process)
+    return was_at_work
+
+
+@pytest.mark.parametrize(
+    ("size", "setup"),
+    [(1 << 20, OFTEN), pytest.param(60 << 20, NOTES.format(every=0.2), marks=pytest.mark.slow)],
+    ids=["small", "60 MB"],
+)
+def test_a_killed_one_leaves_no_process_and_is_gone_on_with(tmp_path: Path, size: int, setup: str) -> None:
+    long_text(tmp_path, size)
+    began = time.monotonic()
+    whole = told(textgan(tmp_path, *PREPARE, setup=setup, environ={"TEXTGAN_CACHE": str(tmp_path / "other")}))
+    seconds = time.monotonic() - began
+    rng, kills, work = random.Random(size), 0, tmp_path / "cache" / "work"
+    for _ in range(3):
+        kills += kill(start(tmp_path, *PREPARE, setup=setup), work, rng.uniform(0, 0.3 * seconds))
+    left = list(work.glob(JOURNAL))
+    last = textgan(tmp_path, *PREPARE, setup=setup)
+    assert told(last) == whole
+    assert kills > 0
+    assert ("from where it was left" in last.err) == bool(left)
+    assert list(work.iterdir()) == []
+    assert not list((tmp_path / "cache").rglob("*.tmp"))
+
+
+def test_an_interrupted_one_ends_quietly_and_is_gone_on_with(tmp_path: Path) -> None:
+    long_text(tmp_path, 1 << 20)
+    process = start(tmp_path, *PREPARE, setup=OFTEN)
+    assert until(lambda: is_working(process) and list(tmp_path.glob(f"cache/work/{JOURNAL}")), 60)
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C is for the workers as well
+    assert ended(process) == Done(130, "", "text: reading the text\n\n")  # the end of the line with ^C
+    assert until(lambda: not processes_of(process.pid), 2)
+    assert not list((tmp_path / "cache").rglob("*.tmp"))
+    again = textgan(tmp_path, *PREPARE, setup=OFTEN)
+    whole = textgan(tmp_path, *PREPARE, setup=OFTEN, environ={"TEXTGAN_CACHE": str(tmp_path / "other")})
+    assert again == Done(0, whole.out, "text: reading the text, from where it was left\n")
