@@ -159,7 +159,7 @@ def test_a_column_of_labels(folder: Path, cache: Path) -> None:
     (folder / "b.json").write_text('{"kind": 1, "body": "x"}\n')
     assert text(find(folder / "b.json", cache, "body", "kind").training[0]) == "1\tx\n"
     (folder / "c.fa").write_text(">x\nACGT\n")
-    with pytest.raises(UsageError, match=r"c\.fa has no columns, as fasta; leave --column and --label-column"):
+    with pytest.raises(UsageError, match=r"c\.fa has no columns, as fasta; leave corpus.column and --label-column"):
         find(folder / "c.fa", cache, label_column="kind")
 
 
