@@ -190,6 +190,16 @@ def test_training_lines_end_at_max_lines_in_any_block(
     assert cut["heldout"] == [line for line in whole["heldout"] if order[line] < last]
 
 
+@pytest.mark.parametrize("deduplicate", [False, True])
+def test_records_that_are_mended_have_rows(tmp_path: Path, cache: Path, deduplicate: bool) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps({"text": f"{i}\ud800" if i % 4 == 0 else str(i)}) + "\n" for i in range(200)))
+    corpus = make(path, cache, errors="replace", deduplicate=deduplicate)
+    found = sorted(chain.from_iterable(decoded(corpus).values()))
+    assert found == sorted(f"{i}\ufffd" if i % 4 == 0 else str(i) for i in range(200))
+    assert corpus.facts["rows"] == corpus.facts["lines"]
+
+
 def test_labels_lie_beside_the_rows(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "CHUNK", 256)
     path = tmp_path / "t.tsv"

@@ -91,7 +91,7 @@ def find_duplicates(reading: Reading) -> Firsts:
             file.truncate(8 * count)
             file.seek(8 * count)
             for side in SIDES:
-                found = reading.walk(job, reading.blocks(side, Damage("skip"), None), len(lines[side]))
+                found = reading.walk(job, reading.blocks(side, Damage(reading.rules.errors), None), len(lines[side]))
                 for _, hashes in found:
                     file.write(hashes.data)
                     lines[side].append(len(hashes))
@@ -208,7 +208,7 @@ def encode(reading: Reading, job: EncodeBlock, extent: Extent, firsts: Firsts | 
         for writer in writers.values():
             closing.callback(writer.close)
         for side in SIDES:
-            found = reading.blocks(side, Damage("skip"), firsts)
+            found = reading.blocks(side, Damage(reading.rules.errors), firsts)
             for _, encoded in reading.walk(job, extent.within(found) if side == "train" else found, done[side]):
                 for target, part in encoded.items():
                     writers[target].append(part.ids, part.numbers + lines[target], part.labels)
