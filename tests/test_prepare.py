@@ -23,7 +23,7 @@ from xxhash import xxh3_64_intdigest
 from textgan.config import Config
 from textgan.corpora import cards, matrix, workshop
 from textgan.corpora.prepare import Corpus, Settings, prepare
-from textgan.corpora.text import streams
+from textgan.corpora.text import sources, streams
 from textgan.errors import TextganError, UsageError
 
 HELDOUT = 0.2
@@ -270,6 +270,57 @@ def test_a_preparation_that_was_killed_goes_on(
         assert getattr(again, side).ids.tolist() == getattr(whole, side).ids.tolist()
         assert getattr(again, side).lines.tolist() == getattr(whole, side).lines.tolist()
     assert list((cache / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["sealed", "moved"])
+def test_a_preparation_that_was_killed_after_its_last_row_goes_on(
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 256)
+    monkeypatch.setattr(workshop, "EVERY", 0.0)
+    monkeypatch.setattr(workshop, "SHARE", 1e9)
+    whole = make(text, cache / "whole")
+
+    def killed(*arguments: Any, **options: Any) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):  # noqa: PT012
+        patch.setattr(*((matrix, "remember") if moved else (matrix.files, "move_folder")), killed)
+        make(text, cache)
+    again = make(text, cache)
+    assert again.fingerprint == whole.fingerprint
+    assert again.train.ids.tolist() == whole.train.ids.tolist()
+    assert matrix.recall(cache, next((cache / "keys").iterdir()).stem) is not None
+
+
+def test_damage_counts_once_where_a_preparation_was_killed_among_the_held_out_lines(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the training lines have reached their most."""
+    monkeypatch.setattr(streams, "CHUNK", 64)
+    monkeypatch.setattr(workshop, "EVERY", 0.0)
+    monkeypatch.setattr(workshop, "SHARE", 1e9)
+    sides = []
+    for side in ("train", "heldout"):
+        path = tmp_path / f"{side}.jsonl"
+        path.write_text("no record\n" + "".join(json.dumps({"text": f"{side} {i}"}) + "\n" for i in range(40)))
+        sides.append((sources.shard_of(path, format="jsonl"),))
+    source = sources.Source("x", "x", *sides)
+    monkeypatch.setattr("textgan.corpora.prepare.resolve_source", lambda *_, **__: source)
+    shown, last = 0, 9
+
+    def show(stage: str, lines: int, share: float | None) -> None:
+        nonlocal shown
+        shown += 1
+        if shown > last:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        make("x", cache, show=show, max_lines=20)
+    journal = json.loads(next((cache / "work").glob("*/journal.json")).read_text())["survey"]
+    assert (journal["limit"] is not None, journal["done"]["heldout"] > 0) == (True, True)
+    with pytest.raises(TextganError, match="that are no JSON objects: 2, "):
+        make("x", cache, max_lines=20)
 
 
 # --- fingerprint and cache ------------------------------------------------------------------------------------------

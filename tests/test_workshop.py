@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from textgan.corpora import workshop as module
-from textgan.corpora.workshop import sweep, workshop
+from textgan.corpora.workshop import workshop
 from textgan.errors import TextganError
 
 HOLD = """
@@ -69,6 +69,22 @@ def test_another_process_is_waited_for(tmp_path: Path) -> None:
     assert told == ["another process is preparing this text; waiting for it"]
 
 
+def test_of_those_who_wait_one_works_at_a_time(tmp_path: Path) -> None:
+    """The folder goes with its lock in it: the second to have that lock must not be in the folder with a third."""
+    first = hold(tmp_path, 0.7)
+    second = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path, "2"], stdout=subprocess.PIPE, text=True)
+    assert second.stdout is not None
+    assert second.stdout.readline().startswith("another process")
+    assert second.stdout.readline() == "held\n"
+    told: list[str] = []
+    with workshop(tmp_path, "key", told.append) as work:
+        assert not work.begun
+        assert second.stdout.read() == ""  # it has ended
+    first.communicate()
+    second.communicate()
+    assert told == ["another process is preparing this text; waiting for it"]
+
+
 def test_a_damaged_journal_is_none(tmp_path: Path) -> None:
     (tmp_path / "work" / "key").mkdir(parents=True)
     (tmp_path / "work" / "key" / "journal.json").write_text("[1")
@@ -81,5 +97,6 @@ def test_old_folders_are_swept(tmp_path: Path) -> None:
         (tmp_path / "work" / name).mkdir(parents=True)
     past = time.time() - module.FORGOTTEN - 60
     os.utime(tmp_path / "work" / "old", (past, past))
-    sweep(tmp_path)
+    with workshop(tmp_path, "key", print):
+        pass
     assert [folder.name for folder in (tmp_path / "work").iterdir()] == ["new"]

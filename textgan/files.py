@@ -92,7 +92,7 @@ def seal(folder: Path) -> dict[str, dict[str, Any]]:
     Returns:
         Size in bytes and digest of each file, by name.
     """
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in _files(folder)}
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in _files(folder) if path.name != MANIFEST}
     (folder / MANIFEST).write_text(dump_json({"schema": 1, "files": files}), encoding="utf-8")
     _sync(*_files(folder), folder)
     return files

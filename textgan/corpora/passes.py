@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -98,6 +100,7 @@ def find_duplicates(reading: Reading) -> Firsts:
                     reading.show("looking for repeated lines", file.tell() // 8, None)
                     if work.due():
                         file.flush()
+                        os.fsync(file.fileno())
                         work.note("duplicates", {"lines": lines, "whole": False})
         first_met(codes, met)
         work.note("duplicates", {"lines": lines, "whole": True})
@@ -129,9 +132,13 @@ def survey(
     job = SurveyBlock(reading.rules, unit, length, sample)
     far = _how_far(reading.work, damage)
     for side in SIDES:
-        if far.whole or (side == "train" and far.limit is not None):
+        if far.whole:
+            break
+        found = reading.blocks(side, damage, firsts)
+        if side == "train" and far.limit is not None:  # all of them were surveyed; only their damage is counted again
+            deque(islice(found, far.done[side]), maxlen=0)
             continue
-        for block, part in reading.walk(job, reading.blocks(side, damage, firsts), far.done[side]):
+        for block, part in reading.walk(job, found, far.done[side]):
             left = most - far.found.lines["train"]
             if side == "train" and part.lines["train"] >= left:
                 far.limit = left
@@ -186,9 +193,10 @@ def encode(reading: Reading, job: EncodeBlock, extent: Extent, firsts: Firsts | 
         total: lines on both sides.
     """
     folder = reading.work.folder / "rows"
-    folder.mkdir(exist_ok=True)
     nothing = dict.fromkeys(SIDES, 0)
-    state = reading.work.state("encode") or {"blocks": nothing, "lines": nothing, "rows": nothing}
+    state = reading.work.state("encode") if folder.is_dir() else None  # rows that are finished were moved away
+    state = state or {"blocks": nothing, "lines": nothing, "rows": nothing}
+    folder.mkdir(exist_ok=True)
     done, lines = dict(state["blocks"]), dict(state["lines"])
     writers = {
         side: RowsWriter(

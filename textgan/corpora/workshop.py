@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -67,23 +68,54 @@ def workshop(root: Path, key: str, tell: Callable[[str], None]) -> Iterator[Work
     It goes when the work is done or cannot be done, and stays when it is interrupted.
     """
     folder = root / "work" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell("another process is preparing this text; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        folder.mkdir(exist_ok=True)
+    with _locked(folder, tell):
         try:
             yield Workshop(folder)
         except (TextganError, OSError):
-            shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder)
             raise
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
+    _sweep(root)
 
 
-def sweep(root: Path) -> None:
+@contextmanager
+def _locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of a folder, made where it is not there."""
+    path = folder / LOCK
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = path.open("w")
+        except FileNotFoundError:  # another process has just taken the folder away
+            continue
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                tell("another process is preparing this text; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if _is_at(path, lock.fileno()):
+                yield
+                return
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Tell whether an open file still lies at its path; whoever had its lock may have taken it away."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder whose lock is held: it goes at once, lock and all, so that the next process begins another."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    with suppress(OSError):
+        folder.replace(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(root: Path) -> None:
     """Remove folders that were left long ago."""
     for folder in (root / "work").glob("*"):
         with suppress(OSError):
