@@ -333,3 +333,20 @@ def test_reading_goes_on_after_an_interrupt(
         with pytest.raises(KeyboardInterrupt):
             reading["x/8.txt"]()
     assert reading["x/8.txt"]() == content["x/8.txt"]
+
+
+@packings
+def test_a_member_comes_in_the_same_chunks_whatever_was_read_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Pack
+) -> None:
+    """For a preparation that goes on counts chunks."""
+    monkeypatch.setattr(streams, "CHUNK", 3 * archives.PIECE)
+    (tmp_path / "t").write_bytes(pack(tar_of({"a": noise(100_000), "b": noise(1_000_000, 1)})))
+    stamp = stamp_of(tmp_path / "t")
+    first, second = (stream_of(stamp, member) for member in members(tmp_path / "t", tmp_path / "cache")[0])
+    archives._opened.cache_clear()
+    alone = [len(chunk) for chunk in second.chunks()]
+    archives._opened.cache_clear()
+    read(first)
+    assert [len(chunk) for chunk in second.chunks()] == alone
+    assert len(alone) > 2

@@ -243,3 +243,9 @@ def test_a_manifest_cannot_leave_out_what_is_asked_for(tmp_path: Path) -> None:
     verify_folder(folder)
     with pytest.raises(CorruptError, match="missing or damaged"):
         verify_folder(folder, "weights")
+
+
+def test_json_holds_names_that_are_not_utf8(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    write_text(tmp_path / "t.json", dump_json({name: "caf\u00e9"}))
+    assert json.loads((tmp_path / "t.json").read_text(encoding="utf-8")) == {name: "caf\u00e9"}

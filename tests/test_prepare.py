@@ -21,7 +21,7 @@ import pytest
 from xxhash import xxh3_64_intdigest
 
 from textgan.config import Config
-from textgan.corpora import cards, matrix, workshop
+from textgan.corpora import cards, matrix, passes, workshop
 from textgan.corpora.prepare import Corpus, Settings, prepare
 from textgan.corpora.text import sources, streams
 from textgan.errors import TextganError, UsageError
@@ -224,6 +224,19 @@ def test_one_file_is_one_class(tmp_path: Path, cache: Path) -> None:
     assert names == [line.split()[0] for line in corpus.space.decode(corpus.train.ids)]
 
 
+def test_names_of_files_need_not_be_utf8(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    names = [os.fsdecode(b"caf\xe9.txt"), "tea.txt"]
+    for name in names:
+        try:
+            (tmp_path / "texts" / name).write_text("".join(f"{i} {len(name)}\n" for i in range(60)))
+        except OSError:
+            pytest.skip("this file system takes no such name")
+    assert make(tmp_path / "texts" / names[0], cache).facts["title"] == "caf\ufffd.txt"
+    corpus = make(tmp_path / "texts", cache, label_column="@file")
+    assert corpus.space.labels == ("caf\ufffd", "tea")
+
+
 def test_a_column_of_too_many_labels_is_no_class(tmp_path: Path, cache: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text("id\ttext\n" + "".join(f"{i}\tline\n" for i in range(1500)))
@@ -305,7 +318,7 @@ def test_damage_counts_once_where_a_preparation_was_killed_among_the_held_out_li
         path = tmp_path / f"{side}.jsonl"
         path.write_text("no record\n" + "".join(json.dumps({"text": f"{side} {i}"}) + "\n" for i in range(40)))
         sides.append((sources.shard_of(path, format="jsonl"),))
-    source = sources.Source("x", "x", *sides)
+    source = sources.Source("x", "x", training=sides[0], heldout=sides[1])
     monkeypatch.setattr("textgan.corpora.prepare.resolve_source", lambda *_, **__: source)
     shown, last = 0, 9
 
@@ -379,6 +392,36 @@ def test_text_that_changes_while_it_is_read_is_refused(
     monkeypatch.setattr(matrix, "settle_rows", disturb)
     with pytest.raises(TextganError, match="changed while it was read"):
         make(text, cache)
+
+
+def test_text_that_grows_between_two_passes_is_refused(
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 256)
+    find = passes.find_duplicates
+
+    def disturb(reading: passes.Reading) -> passes.Firsts:
+        firsts = find(reading)
+        text.write_bytes(text.read_bytes() * 2)
+        return firsts
+
+    monkeypatch.setattr(passes, "find_duplicates", disturb)
+    with pytest.raises(TextganError, match="changed while it was read"):
+        make(text, cache, deduplicate=True)
+
+
+def test_the_facts_are_those_of_the_corpus_that_was_named(tmp_path: Path, cache: Path) -> None:
+    """Also where another name has read the very same files before."""
+    for i in (1, 2):
+        path = tmp_path / "shards" / f"news.en-0000{i}-of-00100"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(f"{i} line {j}\n" for j in range(100)))
+    folder = make(tmp_path / "shards", cache)
+    named = make("billion_word", cache, data=str(tmp_path / "shards"))
+    assert named.fingerprint == folder.fingerprint
+    assert (folder.facts["title"], folder.facts["split"]) == ("shards", "hash of the line")
+    assert named.facts["title"].startswith("Google Billion Word")
+    assert named.facts["split"].startswith("unofficial")
 
 
 @pytest.mark.parametrize("victim", ["train.ids.npy", "space.json", "manifest.json"])

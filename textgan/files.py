@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,13 @@ from typing import Any
 from textgan.errors import CorruptError, TextganError
 
 MANIFEST = "manifest.json"
+SURROGATES = re.compile("[\ud800-\udfff]")  # which no file in UTF-8 can hold
 
 
 def dump_json(value: Any) -> str:
-    """Strict JSON, indented; NaN and infinities are errors."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Strict JSON, indented; NaN and infinities are errors. Names of files that are not UTF-8 come back as they are."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @contextmanager
@@ -92,7 +95,11 @@ def seal(folder: Path) -> dict[str, dict[str, Any]]:
     Returns:
         Size in bytes and digest of each file, by name.
     """
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in _files(folder) if path.name != MANIFEST}
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in _files(folder)
+        if path.name != MANIFEST
+    }
     (folder / MANIFEST).write_text(dump_json({"schema": 1, "files": files}), encoding="utf-8")
     _sync(*_files(folder), folder)
     return files

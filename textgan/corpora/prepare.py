@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -121,9 +122,8 @@ def prepare(
                 if entry is None:
                     tell(f"{source.name}: reading the text" + (", from where it was left" if work.begun else ""))
                     reading = Reading(source, work, _rules(source, settings), processes or workers.available(), show)
-                    entry = _build(reading, settings, root, tell)
-                    if not all(map(is_current, (*source.training, *source.heldout))):
-                        raise TextganError(f"{source.name}: the text changed while it was read; run the command again")
+                    with _unchanged(source):
+                        entry = _build(reading, settings, root, tell)
                     matrix.remember(root, key, entry)
         return _open(source.name, root, entry)
 
@@ -151,6 +151,22 @@ def resolve_source(name: str, settings: Settings, *, data: str, cache: Path, tel
     if found is None:
         raise UsageError(f"unknown corpus {name!r}, and no such file or folder{near_miss(name, cards.names())}")
     return found
+
+
+@contextmanager
+def _unchanged(source: Source) -> Iterator[None]:
+    """Refuse text that changed while it was read, also where its passes disagreed so much that they broke."""
+    try:
+        yield
+    except (LookupError, ValueError):
+        _refuse_changed(source)
+        raise
+    _refuse_changed(source)
+
+
+def _refuse_changed(source: Source) -> None:
+    if not all(map(is_current, (*source.training, *source.heldout))):
+        raise TextganError(f"{source.name}: the text changed while it was read; run the command again")
 
 
 def _rules(source: Source, settings: Settings) -> Rules:
@@ -218,9 +234,9 @@ def _first_name(source: Source) -> str:
 
 
 def _key(source: Source, settings: Settings) -> str:
-    """Return a hash of the files as they lie on disk and of the settings."""
+    """Return a hash of the files as they lie on disk, of what the facts call them, and of the settings."""
     sides = [[shard.stamp for shard in side] for side in (source.training, source.heldout)]
-    value = [SCHEMA, sides, source.deduplicate, source.labelled, asdict(settings)]
+    value = [SCHEMA, source.title, source.split, sides, source.deduplicate, source.labelled, asdict(settings)]
     return sha256(json.dumps(value).encode()).hexdigest()[:32]
 
 

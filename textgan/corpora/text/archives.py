@@ -152,7 +152,7 @@ class Unpacked:
             TextganError: the file cannot be read, is damaged, cut short, or a bomb.
         """
         place = self._places[bisect_right(self._places, offset, key=attrgetter("given")) - 1] if self._places else None
-        nearest = place.given if place else offset
+        nearest = place.given if place else offset - offset % PIECE  # so that pieces are the same in any order
         if not self._starts or offset < self._starts[0] or self._end < nearest:
             self._held, self._starts, self._end = [b""], [nearest], nearest
             self._pieces = self._unpack(place.copy()) if place else stored(self.path, nearest, PIECE)

@@ -194,14 +194,16 @@ class Text:
             return kept[0]
         rows = self._splits[split]
         self.tell(f"{self.wanted.repo}: fetching shard {number + 1} of {shards} of the split {split}")
-        part = self.folder / f"{stem}.part"
         batches = hub_library.batches(self.wanted, self.about.column, rows, number, shards)
-        with matrix.writing(self.cache):
-            with files.replacing(part) as fresh:
-                lines, whole, unusable = _write(batches, fresh, most)
+
+        def fill(fresh: Path) -> str:
+            lines, whole, unusable = _write(batches, fresh, most)
             if unusable:
                 self.tell(f"{self.wanted.repo}: {unusable} rows of shard {number + 1} hold no usable text; left out")
-            return part.rename(self.folder / f"{stem}.{'all' if whole else 'first'}-{lines}.txt")
+            return f"{stem}.{'all' if whole else 'first'}-{lines}.txt"
+
+        with matrix.writing(self.cache):
+            return files.write_named(self.folder, f"{stem}.part", fill)
 
 
 def _write(batches: Iterable[Batch], path: Path, most: int) -> tuple[int, bool, int]:

@@ -18,7 +18,7 @@ from textgan.corpora.text.archives import hidden
 from textgan.corpora.text.damage import Damage as Damage
 from textgan.corpora.text.formats import FORMATS, format_of, stem
 from textgan.corpora.text.records import Columns
-from textgan.corpora.text.streams import CHUNK, Stream, file_stream, stamp_of
+from textgan.corpora.text.streams import CHUNK, Stream, file_stream, printable, stamp_of
 from textgan.errors import TextganError, UsageError
 from textgan.files import write_named
 
@@ -159,9 +159,9 @@ def resolve(name: str, *, column: str, label_column: str, cache: Path) -> Source
     if name == STDIN:
         title, files = "stdin", [spool(sys.stdin.buffer if sys.stdin else None, cache)]
     elif path := existing(name):
-        title, files = path.name, files_of(path)
+        title, files = printable(path.name), files_of(path)
     elif has_magic(name):
-        title, files = name, _matching(name)
+        title, files = printable(name), _matching(name)
     else:
         return None
     columns = Columns(column, "" if label_column == BY_FILE else label_column)
@@ -172,7 +172,7 @@ def resolve(name: str, *, column: str, label_column: str, cache: Path) -> Source
         left_out.update(others)
         for item in found:
             form = format_of(item.name, item.stream.head() if item.stream.path else b"", columns)
-            shards.append(item.shard(form, columns, stem(item.name)[0] if label_column == BY_FILE else None))
+            shards.append(item.shard(form, columns, printable(stem(item.name)[0]) if label_column == BY_FILE else None))
     short = "files" if has_magic(title) else stem(title)[0]
     return Source(short, title, tuple(shards), labelled=bool(columns.label), left_out=dict(left_out))
 
