@@ -490,3 +490,24 @@ def test_a_name_of_another_form_is_a_usage_error(tmp_path: Path, name: str) -> N
 def test_two_different_columns_are_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="leave one of them out"):
         hub.source("hf:o/r:a", column="b", label_column="", cache=tmp_path, max_lines=1, tell=print)
+
+
+def test_two_that_fetch_one_shard_do_not_mix_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second comes while the first has written, and wants more lines."""
+    lines = [f"line {i}\n" for i in range(9)]
+    monkeypatch.setattr(hub_library, "batches", lambda *_: iter([Batch(lines, unusable=1)]))
+
+    def text(tell: Callable[[str], None]) -> hub.Text:
+        found = hub.Text(Wanted("o/x"), tmp_path, tmp_path / "hub", tell, commit="c")
+        found.__dict__ |= {"_splits": {"train": None}, "about": hub.About(1, "o/x", "c", "text", {"train": 1})}
+        return found
+
+    def meanwhile(told: str) -> None:
+        if "left out" in told:
+            (whole,) = text(lambda line: None).fetch("train", 100)
+            assert whole.name == "train-00000.all-9.txt"
+
+    (part,) = text(meanwhile).fetch("train", 3)
+    assert part.name == "train-00000.first-3.txt"
+    assert part.read_text().splitlines(keepends=True) == lines[:3]
+    assert (tmp_path / "hub" / "train-00000.all-9.txt").read_text().splitlines(keepends=True) == lines

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from xxhash import xxh3_64_intdigest
 
+from textgan import files
 from textgan.config import Config
 from textgan.corpora import cards, matrix, passes, workshop
 from textgan.corpora.prepare import Corpus, Settings, prepare
@@ -298,7 +299,7 @@ def test_a_preparation_that_was_killed_after_its_last_row_goes_on(
         raise KilledError
 
     with monkeypatch.context() as patch, pytest.raises(KilledError):  # noqa: PT012
-        patch.setattr(*((matrix, "remember") if moved else (matrix.files, "move_folder")), killed)
+        patch.setattr(*((matrix, "remember") if moved else (files, "move_folder")), killed)
         make(text, cache)
     again = make(text, cache)
     assert again.fingerprint == whole.fingerprint

@@ -35,7 +35,7 @@ class Corpus(Section):
     data: str = ""
     """Where a registered corpus lies on this machine. [path]"""
     column: str = ""
-    """The text's field in JSONL, TSV, CSV or parquet, by name or number from 1; by default the usual one."""
+    """The text's field in JSONL, TSV, CSV or parquet, by name (of TSV and CSV also number); else the usual one."""
     label_column: str = ""
     """The label's field, which makes the model conditional; @file for one file a class."""
     heldout: float = Field(0.1, gt=0, lt=1)

@@ -46,7 +46,7 @@ def config_options(function: Function) -> Function:
 
 CORPUS_FLAGS = {
     "data": ("PATH", "Where a registered corpus lies on this machine."),
-    "column": ("NAME", "The text's field in JSONL, TSV, CSV or parquet, by name or number."),
+    "column": ("NAME", "The text's field in JSONL, TSV, CSV or parquet, by name (of TSV and CSV also by number)."),
     "label_column": ("NAME", "The label's field, for a conditional model; @file for one file a class."),
 }
 """Flags that are settings of the section corpus: how a value is called, and the help."""
