@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,12 @@ def test_a_summary_is_one_line(tiny_text: Path) -> None:
     line = assemble.summary(corpus)
     assert "\n" not in line
     assert f"{len(corpus.train.ids):,} training" in line
+
+
+def test_rows_that_are_mostly_padding_are_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("".join(f"{'ab' * (1 + i % 10)}{i}\n" for i in range(200)))
+    assert assemble.padding(open_corpus(smoke(path, text__length=20, text__cut="line"))) is None
+    told = assemble.padding(open_corpus(smoke(path, text__length=64, text__cut="line")))
+    assert told is not None
+    assert re.fullmatch(r"7\d% of the positions are padding; text.length=2[123] holds 9 of 10 lines, .*", told)

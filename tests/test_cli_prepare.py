@@ -188,68 +188,103 @@ def test_what_suits_no_text_is_refused_before_it_is_read(tmp_path: Path, argumen
 
 # --- killed and interrupted ---------------------------------------------------------------------------------------
 
-NOTES = "from textgan.corpora import workshop; workshop.EVERY, workshop.SHARE = {every}, 1e9"
-SMALL_BLOCKS = "from textgan.corpora.text import streams; streams.CHUNK = 1 << 15"
-OFTEN = f"{NOTES.format(every=0.05)}; {SMALL_BLOCKS}"
-JOURNAL = "*/journal.json"
 PREPARE = ("prepare", "text.txt", "--json", "-s", "text.cut=windows", "--processes", "2")
+OFTEN = "from textgan.corpora import workshop; workshop.EVERY, workshop.SHARE = 0.2, 1e9"
+BLOCKS = 32
+# blocks of 32 KiB, each of which takes a while; every fourth is noted
+SLOWLY = """
+import itertools, time
+from textgan.corpora.text import streams
+from textgan.corpora.workshop import Workshop
+streams.CHUNK, blocks = 1 << 15, itertools.count()
+Workshop.due = lambda work: time.sleep(0.01) or next(blocks) % 4 == 3
+"""
 
 
-def long_text(folder: Path, size: int) -> Path:
+def long_text(folder: Path, size: int) -> None:
     """Write so many bytes of different lines."""
-    parts, path, written = sentences(5000), folder / "text.txt", 0
-    with path.open("wb") as file:
+    parts, written = sentences(5000), 0
+    with (folder / "text.txt").open("wb") as file:
         while written < size:
-            written += file.write("".join(f"{written} {part}\n" for part in parts).encode())
-    return path
+            written += file.write("".join(f"{written} {part}\n" for part in parts).encode()[: size - written])
 
 
-def is_working(process: Popen[str]) -> bool:
-    """Tell whether the command has all its processes (two, and one of Python's own that clears up), or has ended."""
-    return len(processes_of(process.pid)) >= 3 or process.poll() is not None
+def has_workers(process: Popen[str]) -> bool:
+    """Tell whether the command has all its processes: two, and one of Python's own that clears up."""
+    return len(processes_of(process.pid)) >= 3
 
 
-def kill(process: Popen[str], work: Path, after: float) -> bool:
-    """Kill a command that is well begun, see that its workers go, and tell whether it was not done yet."""
-    assert until(lambda: is_working(process) and (process.poll() is not None or list(work.glob(JOURNAL))), 60)
-    time.sleep(after)
-    was_at_work = process.poll() is None
+def noted(folder: Path, stage: str) -> int:
+    """Return how many blocks of a stage the journal speaks of."""
+    for journal in folder.glob("cache/work/*/journal.json"):
+        state = json.loads(journal.read_text()).get(stage, {})
+        return int((state.get("done") or state.get("blocks") or {"train": 0})["train"])
+    return 0
+
+
+def prepared_elsewhere(folder: Path, setup: str) -> str:
+    """Return what is printed where nothing is in the way."""
+    done = textgan(folder, *PREPARE, setup=setup, environ={"TEXTGAN_CACHE": str(folder / "other")})
+    assert done.code == 0, done.err
+    return done.out
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What is printed of the text of 1 MiB."""
+    folder = tmp_path_factory.mktemp("whole")
+    long_text(folder, BLOCKS << 15)
+    return prepared_elsewhere(folder, SLOWLY)
+
+
+def kill(process: Popen[str]) -> None:
+    """Kill a command, and see that its workers go."""
     process.kill()
     assert until(lambda: not processes_of(process.pid), 2)
     ended(process)
-    return was_at_work
 
 
-@pytest.mark.parametrize(
-    ("size", "setup"),
-    [(1 << 20, OFTEN), pytest.param(60 << 20, NOTES.format(every=0.2), marks=pytest.mark.slow)],
-    ids=["small", "60 MB"],
-)
-def test_a_killed_one_leaves_no_process_and_is_gone_on_with(tmp_path: Path, size: int, setup: str) -> None:
-    long_text(tmp_path, size)
+def nothing_is_left(cache: Path) -> bool:
+    return not [*cache.glob("work/*"), *cache.rglob("*.tmp")]
+
+
+def test_a_killed_one_leaves_no_process_and_is_gone_on_with(tmp_path: Path, whole: str) -> None:
+    long_text(tmp_path, BLOCKS << 15)
+    pick = random.Random(0)
+    for stage in ("survey", "encode"):
+        process, after = start(tmp_path, *PREPARE, setup=SLOWLY), pick.randint(10, 24)
+        assert until(lambda: noted(tmp_path, stage) >= after, 60)  # noqa: B023 - called at once
+        assert has_workers(process)
+        kill(process)
+    last = textgan(tmp_path, *PREPARE, setup=SLOWLY)
+    assert last == Done(0, whole, "text: reading the text, from where it was left\n")
+    assert nothing_is_left(tmp_path / "cache")
+
+
+@pytest.mark.slow
+def test_large_text_killed_at_random_moments_gives_the_same_rows(tmp_path: Path) -> None:
+    long_text(tmp_path, 60 << 20)
     began = time.monotonic()
-    whole = told(textgan(tmp_path, *PREPARE, setup=setup, environ={"TEXTGAN_CACHE": str(tmp_path / "other")}))
-    seconds = time.monotonic() - began
-    rng, kills, work = random.Random(size), 0, tmp_path / "cache" / "work"
+    whole = prepared_elsewhere(tmp_path, OFTEN)
+    seconds, pick = time.monotonic() - began, random.Random(0)
     for _ in range(3):
-        kills += kill(start(tmp_path, *PREPARE, setup=setup), work, rng.uniform(0, 0.3 * seconds))
-    left = list(work.glob(JOURNAL))
-    last = textgan(tmp_path, *PREPARE, setup=setup)
-    assert told(last) == whole
-    assert kills > 0
-    assert ("from where it was left" in last.err) == bool(left)
-    assert list(work.iterdir()) == []
-    assert not list((tmp_path / "cache").rglob("*.tmp"))
+        process = start(tmp_path, *PREPARE, setup=OFTEN)
+        time.sleep(pick.uniform(0.1, 0.7) * seconds)
+        kill(process)
+    assert textgan(tmp_path, *PREPARE, setup=OFTEN).out == whole
+    assert nothing_is_left(tmp_path / "cache")
 
 
-def test_an_interrupted_one_ends_quietly_and_is_gone_on_with(tmp_path: Path) -> None:
-    long_text(tmp_path, 1 << 20)
-    process = start(tmp_path, *PREPARE, setup=OFTEN)
-    assert until(lambda: is_working(process) and list(tmp_path.glob(f"cache/work/{JOURNAL}")), 60)
+@pytest.mark.parametrize("after", [0, 12], ids=["while workers start", "while workers work"])
+def test_an_interrupted_one_ends_quietly_and_is_gone_on_with(tmp_path: Path, whole: str, after: int) -> None:
+    long_text(tmp_path, BLOCKS << 15)
+    process = start(tmp_path, *PREPARE, setup=SLOWLY)
+    assert until(lambda: has_workers(process) and noted(tmp_path, "survey") >= after, 60)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C is for the workers as well
     assert ended(process) == Done(130, "", "text: reading the text\n\n")  # the end of the line with ^C
     assert until(lambda: not processes_of(process.pid), 2)
+    assert noted(tmp_path, "survey") >= after
     assert not list((tmp_path / "cache").rglob("*.tmp"))
-    again = textgan(tmp_path, *PREPARE, setup=OFTEN)
-    whole = textgan(tmp_path, *PREPARE, setup=OFTEN, environ={"TEXTGAN_CACHE": str(tmp_path / "other")})
-    assert again == Done(0, whole.out, "text: reading the text, from where it was left\n")
+    if after:
+        again = textgan(tmp_path, *PREPARE, setup=SLOWLY)
+        assert again == Done(0, whole, "text: reading the text, from where it was left\n")

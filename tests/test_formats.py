@@ -230,7 +230,7 @@ def test_a_record_of_any_length_is_whole_and_one_too_long_is_left_out(
         ("jsonl", '{"a": "x", "b": "y"}', "", "", r"has no column 'text', nor only one .*: a, b\); say which"),
         ("jsonl", '{"n": 1}', "", "", r"has no column 'text'.*: n\)"),
         ("tsv", "a\tb\n", "", "", r"has no column 'text'.*: a, b\)"),
-        ("tsv", "a\tb\n", "c", "", r"has no column 'c' \(its columns: a, b\); say which with corpus\.column"),
+        ("tsv", "a\tb\n", "c", "", r"has no column 'c' \(its columns: a, b\); say which with --column"),
         ("tsv", "a\tb\n", "3", "", "has no column '3'"),
         ("tsv", "a\tb\n", "0", "", "has no column '0'"),
         ("tsv", "a\tb\n", "9" * 9999, "", "has no column '9"),

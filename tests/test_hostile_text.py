@@ -140,6 +140,12 @@ CASES = [
         ["good"],
         left_out={"special members of archives": 2},
     ),
+    Case(
+        "with holes.tar",
+        GOOD + entry("b.txt", tarfile.GNUTYPE_SPARSE) + END,
+        ["good"],
+        left_out={"special members of archives": 1},
+    ),
     Case("twice.tar", GOOD + entry("a.txt", data=b"again\n") + END, ["good", "again"]),
     Case(
         "links alone.tar",
@@ -160,6 +166,12 @@ CASES = [
     ),
     Case("larger than it is.tar", GOOD + with_field(GOOD, SIZE, b"77777777777\0") + END, None, DAMAGED),
     Case("pointing back.tar", GOOD + with_field(GOOD, SIZE, b"\xff" * 10 + b"\xfc\0") + END, None, DAMAGED),
+    Case(
+        "pointing at itself.tar",
+        GOOD + with_field(GOOD, SIZE, (-512).to_bytes(12, "big", signed=True)),
+        None,
+        DAMAGED,
+    ),
     Case(
         "header of gigabytes.tar",
         GOOD + with_field(entry("x", tarfile.XHDTYPE), SIZE, b"77777777777\0") + b"9" * (6 << 20),

@@ -21,7 +21,7 @@ import torch
 
 from textgan import __version__
 from textgan import config as schema
-from textgan.assemble import Parts, build, describe, measure, model_of, plan_of, settled, summary
+from textgan.assemble import Parts, build, describe, measure, model_of, padding, plan_of, settled, summary
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
@@ -102,6 +102,8 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
             return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
         parts = build(config, watch.note, watch.preparing)
         watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
+        if advice := padding(parts.corpus):
+            watch.note(advice)
         if start is not None:
             restore(parts, folder, start)
         end = _play(parts, folder, watch)
