@@ -86,7 +86,7 @@ def test_plain_output_tells_labels_and_what_an_archive_left_out(tmp_path: Path) 
     summary, read, labels = done.out.splitlines()
     assert summary.startswith("texts: ")
     assert read == "100 lines read; left out: 1 links in archives"
-    assert labels.startswith("training lines by label: ")
+    assert labels.startswith("training rows by label: ")
     assert labels.endswith(" dogs")
 
 

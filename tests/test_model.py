@@ -234,6 +234,7 @@ LABELLED: dict[str, Any] = FACTS | {"corpus": FACTS["corpus"] | {"facts": {"titl
     "never": 0, "fish": 10, "bird": 30,
 }}}}  # fmt: skip
 CONDITIONAL = new_model(CLASSES, LABELLED)
+TRAINED = [name for name, rows in LABELLED["corpus"]["facts"]["labels"].items() if rows]
 
 
 def test_a_space_without_labels_has_the_generator_it_always_had() -> None:
@@ -260,16 +261,16 @@ def test_labels_are_drawn_as_training_had_them() -> None:
 def test_a_row_and_its_label_depend_on_the_seed_and_its_place_only(n: int) -> None:
     assert CONDITIONAL.generate(n, seed=3) == CONDITIONAL.generate(2 * BLOCK, seed=3)[:n]
     assert CONDITIONAL.labels(n, seed=3) == CONDITIONAL.labels(2 * BLOCK, seed=3)[:n]
-    for label in CLASSES.labels:
+    for label in TRAINED:
         assert CONDITIONAL.labels(n, seed=3, label=label) == [label] * n
         assert CONDITIONAL.generate(n, seed=3, label=label) == CONDITIONAL.generate(2 * BLOCK, seed=3, label=label)[:n]
 
 
 def test_a_line_of_the_mixture_is_the_line_of_its_label() -> None:
     mixed, labels = CONDITIONAL.generate(300, seed=2), CONDITIONAL.labels(300, seed=2)
-    alone = {label: CONDITIONAL.generate(300, seed=2, label=label) for label in CLASSES.labels}
+    alone = {label: CONDITIONAL.generate(300, seed=2, label=label) for label in TRAINED}
     assert mixed == [alone[label][i] for i, label in enumerate(labels)]
-    assert alone["bird"] != alone["fish"] != alone["never"]
+    assert alone["bird"] != alone["fish"]
 
 
 def test_a_label_that_the_model_does_not_know_is_one_line() -> None:
@@ -313,3 +314,11 @@ def test_rows_go_through_the_net_in_parts_that_fit_in_memory(made: Model, monkey
     drawn = made.generate(2 * BLOCK, seed=3)
     assert len(set(drawn)) > BLOCK / 2
     assert drawn[:300] == made.generate(300, seed=3)
+
+
+def test_a_label_that_training_never_saw_is_unknown() -> None:
+    assert "never" in CLASSES.labels
+    assert "never" not in TRAINED
+    for ask in (CONDITIONAL.generate, CONDITIONAL.labels):
+        with pytest.raises(UsageError, match=r"^this model knows no label 'never'; known: bird, fish$"):
+            ask(3, label="never")

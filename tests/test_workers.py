@@ -10,7 +10,7 @@ import pytest
 
 from textgan.corpora import workers
 from textgan.corpora.workers import ALONE, ordered
-from textgan.errors import TextganError
+from textgan.errors import KilledError, TextganError
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def test_items_are_read_only_as_they_are_worked_on() -> None:
 
 
 def test_a_worker_that_dies_is_one_line() -> None:
-    with pytest.raises(TextganError, match="a worker process ended"):
+    with pytest.raises(KilledError, match="a worker process ended"):
         list(ordered(die, range(40), 2))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from textgan.corpora import workshop as module
 from textgan.corpora.workshop import workshop
-from textgan.errors import TextganError
+from textgan.errors import KilledError, TextganError
 
 HOLD = """
 import sys, time
@@ -48,7 +48,9 @@ def test_what_was_killed_stays_and_is_taken_up(tmp_path: Path) -> None:
         assert work.state("stage") == {"a": 1}
 
 
-@pytest.mark.parametrize(("error", "stays"), [(TextganError, False), (OSError, False), (KeyboardInterrupt, True)])
+@pytest.mark.parametrize(
+    ("error", "stays"), [(TextganError, False), (OSError, False), (KilledError, True), (KeyboardInterrupt, True)]
+)
 def test_what_cannot_be_done_goes_and_what_is_interrupted_stays(
     tmp_path: Path, error: type[BaseException], stays: bool
 ) -> None:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from textgan import memory
 from textgan.config import Config
 from textgan.contract import Objective, Penalty, Term
-from textgan.corpora import cards
+from textgan.corpora import cards, matrix
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus, Settings, prepare
-from textgan.corpora.text.sources import existing
+from textgan.corpora.text.sources import absolute
 from textgan.errors import TextganError, UsageError, near_miss
 from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.constraints import CONSTRAINTS
@@ -91,9 +91,10 @@ def check(config: Config) -> None:
 
 def settled(config: Config) -> Config:
     """Make the paths of a corpus absolute, so that a run is measured and resumed from any folder."""
-    c = config.corpus
-    paths = {"name": None if c.name in cards.names() else existing(c.name), "data": existing(c.data)}
-    found = {key: str(path) for key, path in paths.items() if path is not None}
+    c, cache = config.corpus, matrix.cache_root(None)
+    with matrix.writing(cache):
+        paths = {"name": None if c.name in cards.names() else absolute(c.name, cache), "data": absolute(c.data, cache)}
+    found = {key: path for key, path in paths.items() if path is not None}
     return config.model_copy(update={"corpus": c.model_copy(update=found)})
 
 

@@ -12,6 +12,10 @@ class TextganError(Exception):
     exit_code = 1
 
 
+class KilledError(TextganError):
+    """A helper process was killed, often for want of memory; what it did stays, to go on from. Exit code 1."""
+
+
 class UsageError(TextganError):
     """An unknown key, name or value in a command or a configuration. Exit code 2."""
 

@@ -98,8 +98,9 @@ class Model:
         if label is not None:
             if not known:
                 raise UsageError(f"this model was trained without labels; leave {label!r} out")
-            if label not in known:
-                raise UsageError(f"this model knows no label {label!r}{near_miss(label, known)}")
+            trained = [name for name in known if self.facts["corpus"]["facts"]["labels"][name]]
+            if label not in trained:
+                raise UsageError(f"this model knows no label {label!r}{near_miss(label, trained)}")
             wanted = torch.full((BLOCK,), known.index(label))
         ends = torch.tensor(label_ends(self.space, self.facts)) if known else None
         for block in range(-(-n // BLOCK)):

@@ -70,5 +70,5 @@ def _summary(corpus: Corpus) -> str:
     ]
     if labels:
         others = f" and {len(labels) - MOST_SHOWN:,} more" if len(labels) > MOST_SHOWN else ""
-        lines.append(f"training lines by label: {', '.join(labels[:MOST_SHOWN])}{others}")
+        lines.append(f"training rows by label: {', '.join(labels[:MOST_SHOWN])}{others}")
     return "\n".join(map(printable, lines))

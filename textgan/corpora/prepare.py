@@ -16,6 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textgan.corpora import cards, matrix, passes, workers, workshop
 from textgan.corpora.layouts import LAYOUTS, OWN_TEXT, own_text
 from textgan.corpora.matrix import Rows
@@ -30,7 +32,7 @@ from textgan.corpora.text.survey import Survey, sides_of
 from textgan.errors import TextganError, UsageError, near_miss
 from textgan.symbols import Symbols
 
-SCHEMA = 2  # part of every key: raise it when the same text gives other rows
+SCHEMA = 3  # part of every key: raise it when the same text gives other rows
 MOST_LABELS = 1_000
 Tell = Callable[[str], None]
 
@@ -192,8 +194,16 @@ def _build(reading: Reading, settings: Settings, root: Path, tell: Tell) -> dict
     _check(source, settings, survey, damage, tell)
     space, cut, unknown = _space(settings, survey)
     built = passes.encode(reading, EncodeBlock(reading.rules, space, cut), extent, firsts, sum(survey.lines.values()))
+    labels = _labels(matrix.open_rows(built, "train"), space)
     fingerprint = matrix.settle_rows(root, built, space.to_json(), cut)
-    return {"fingerprint": fingerprint, "facts": _facts(source, survey, damage, cut, unknown)}
+    return {"fingerprint": fingerprint, "facts": _facts(source, survey, damage, cut, unknown) | {"labels": labels}}
+
+
+def _labels(train: Rows, space: Symbols) -> dict[str, int]:
+    """Count the training rows of each label."""
+    if train.labels is None:
+        return {}
+    return dict(zip(space.labels, np.bincount(train.labels, minlength=len(space.labels)).tolist(), strict=True))
 
 
 def _space(settings: Settings, survey: Survey) -> tuple[Symbols, str, int]:
@@ -251,7 +261,6 @@ def _facts(source: Source, survey: Survey, damage: Damage, cut: str, unknown: in
         "left_out": source.left_out,
         "unknown_symbols": unknown,
         "lines": sides_of(survey),
-        "labels": {name: survey.labels[name] for name in sorted(survey.labels)},
     }
 
 

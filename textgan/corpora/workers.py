@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from textgan.errors import TextganError
+from textgan.errors import KilledError
 
 ALONE = 8  # blocks done before other processes are worth their start
 AHEAD = 2  # blocks in flight for each process: memory stays bounded, and none of them waits
@@ -39,7 +39,7 @@ def ordered(job: Callable[[Item], Result], items: Iterable[Item], workers: int) 
         workers: processes; the first few items, and all with one worker, are done in this one.
 
     Raises:
-        TextganError: a worker process ended before its work.
+        KilledError: a worker process ended before its work.
     """
     items = iter(items)
     for item in islice(items, ALONE if workers > 1 else None):
@@ -52,7 +52,7 @@ def ordered(job: Callable[[Item], Result], items: Iterable[Item], workers: int) 
         try:
             yield from _drive(pool, first, items, AHEAD * workers)
         except BrokenProcessPool:
-            raise TextganError(
+            raise KilledError(
                 "a worker process ended before its work; give it more memory, or set corpus.processes=1 "
                 "(a script must call textgan under: if __name__ == '__main__')"
             ) from None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from textgan import files
-from textgan.errors import TextganError
+from textgan.errors import KilledError, TextganError
 
 JOURNAL, LOCK = "journal.json", ".lock"
 EVERY = 10.0  # between two notes: what a kill can cost. [s]
@@ -71,6 +71,8 @@ def workshop(root: Path, key: str, tell: Callable[[str], None]) -> Iterator[Work
     with _locked(folder, tell):
         try:
             yield Workshop(folder)
+        except KilledError:
+            raise
         except (TextganError, OSError):
             _clear(folder)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from textgan.files import write_named
 
 BY_FILE = "@file"  # as the label column: one file a class
 STDIN = "-"
+PREFIXED = re.compile("(hf|nltk):")  # names of text that lies elsewhere
 NO_COLUMNS = Columns()
 Item = TypeVar("Item")
 
@@ -217,6 +219,19 @@ def _matching(pattern: str) -> list[Path]:
     if not files:
         raise UsageError(f"no file matches {pattern!r}; give a UTF-8 text file, a folder, or a glob of files")
     return files
+
+
+def absolute(name: str, cache: Path) -> str | None:
+    """Return a name of the same text that holds in any folder, and after standard input is gone; None if it is none.
+
+    Raises:
+        UsageError: standard input is closed, empty, or a terminal.
+    """
+    if name == STDIN:
+        return str(spool(sys.stdin.buffer if sys.stdin else None, cache))
+    if path := existing(name):
+        return str(path)
+    return str(Path(name).expanduser().absolute()) if has_magic(name) and not PREFIXED.match(name) else None
 
 
 def spool(stdin: BinaryIO | None, cache: Path) -> Path:
