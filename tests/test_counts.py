@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -453,3 +454,34 @@ def test_thousands_of_symbols_take_no_more_than_a_softmax_and_a_few(kept: int, r
     simplex = 4 * logits.numel()
     assert sum(size >= simplex // 2 for size in taken) <= 6
     assert max(taken) <= simplex
+
+
+@pytest.mark.parametrize("edges", [0, 2])
+@pytest.mark.parametrize("labels", [1, 2])
+def test_unpaid_pads_change_the_reward_of_windows_of_padding_alone(
+    edges: int, labels: int, rng: torch.Generator
+) -> None:
+    rows = torch.randint(0, 3, (200, 6), generator=rng).sort(dim=1, descending=True).values  # 0 is the pad
+    names = torch.randint(0, labels, (200,), generator=rng) if labels > 1 else None
+    beside = None if names is None else [names]
+    (paid,) = tables([rows.int()], orders=[3], classes=3, edges=edges, labels=labels, row_labels=beside)
+    unpaid = replace(paid, pads_paid=False)
+    windows = paid.windows
+    drawn, drawn_labels = rows[:80].int(), None if names is None else names[:80]
+    slots = torch.arange(windows.size)
+    blank = torch.zeros(windows.size, dtype=torch.bool)
+    blank[unpaid.blank] = True
+    assert len(unpaid.blank) == labels * (1 + 2 * windows.edges)  # pads alone, and edges on either side of pads
+    kinds = (paid, unpaid)
+    before = [table.reward(slots, table.empty(), 0.7) for table in kinds]
+    assert torch.equal(before[1][~blank], before[0][~blank])
+    assert before[0][blank].max() == pytest.approx(0.7)
+    torch.testing.assert_close(before[1][blank], before[0][blank].clamp(max=0))
+    states = [table.count(drawn, table.empty(), 0.9, drawn_labels) for table in kinds]
+    for _ in range(3):  # too many pads
+        states = [table.count(0 * drawn, state, 0.9, drawn_labels) for table, state in zip(kinds, states, strict=True)]
+    plain, bounded = (table.reward(slots, state, 0.7) for table, state in zip(kinds, states, strict=True))
+    assert torch.equal(bounded[~blank], plain[~blank])
+    torch.testing.assert_close(bounded[blank], plain[blank].clamp(max=0))
+    assert (plain[blank] < -0.1).any()
+    assert torch.equal(unpaid.unpack(unpaid.pack(states[1]))["pairs"], states[1]["pairs"])

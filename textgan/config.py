@@ -159,6 +159,8 @@ class CountCritic(Section):
     """A table has at most 2**bits entries, shared by hash; millions of lines want more. [bits]"""
     edges: int = Field(0, ge=0)
     """Edge symbols on each side of a row, so that windows know where it begins and ends. [symbols]"""
+    pads: Literal["paid", "unpaid"] = "paid"
+    """Reward windows of padding alone as any other, or at most by 0; paid, a corpus of short lines may turn to pads."""
     likeliest: int = Field(0, ge=0)
     """Score only so many likeliest symbols of each position; 0 scores them all. [symbols]"""
 

@@ -97,6 +97,21 @@ class Table:
     windows: Windows
     real: Tensor
     """P by table entry, (size,) float32; sums to 1."""
+    pads_paid: bool = True
+    """Windows of padding alone are paid like others."""
+
+    @cached_property
+    def blank(self) -> Tensor:
+        """Entries of the windows that hold pads and edges alone, (entry,) int64.
+
+        Where lines are short these are the commonest of all. Were they paid for, a generator that knows nothing yet
+        may turn to pads everywhere at once, and stay: so sure a softmax has no gradient. Unpaid, they cost it when it
+        has too many, and pay nothing when it has too few.
+        """
+        windows = self.windows
+        pads = torch.zeros(windows.labels, windows.order, dtype=torch.int32)
+        codes = windows.codes(pads, torch.arange(windows.labels) if windows.labels > 1 else None)
+        return torch.tensor(sorted(set(windows.slots(codes).flatten().tolist())), device=self.real.device)
 
     def rewards(
         self, classes: Tensor, alternatives: Tensor, state: State, clip: float, labels: Tensor | None = None
@@ -145,12 +160,20 @@ class Table:
             counts[counts < FORGOTTEN] = 0
             total, increment = total / increment, torch.ones_like(increment)
         counts.index_add_(0, slots, increment.expand(len(slots)))
-        return {"pairs": pairs, "increment": increment, "total": total + increment * len(slots)}
+        return self._payable({"pairs": pairs, "increment": increment, "total": total + increment * len(slots)})
+
+    def _payable(self, state: State) -> State:
+        """Where pads are not paid, lower P of blank windows to Q' if it is above, in place: their reward is then 0."""
+        if not self.pads_paid:
+            pairs, blank = state["pairs"], self.blank
+            q = pairs[blank, 1] / state["total"].clamp(min=1e-9) + PRIOR
+            pairs[blank, 0] = torch.minimum(self.real[blank], q)
+        return state
 
     def empty(self) -> State:
         """Return the state before anything was drawn."""
         pairs = torch.stack([self.real, torch.zeros_like(self.real)], dim=1)
-        return {"pairs": pairs, "increment": pairs.new_ones(()), "total": pairs.new_zeros(())}
+        return self._payable({"pairs": pairs, "increment": pairs.new_ones(()), "total": pairs.new_zeros(())})
 
     def pack(self, state: State) -> State:
         """Keep what cannot be rebuilt: the counts, by their non-zero entries; exact."""
@@ -163,7 +186,7 @@ class Table:
         state = self.empty()
         device = self.real.device
         state["pairs"][packed["slots"].to(device), 1] = packed["counts"].to(device)
-        return state | {name: packed[name].to(device) for name in ("increment", "total")}
+        return self._payable(state | {name: packed[name].to(device) for name in ("increment", "total")})
 
 
 def tables(
@@ -250,6 +273,7 @@ def count_critic(
     counted_first: int = 0,
     edges: int = 0,
     bits: int = TABLE_BITS,
+    pads: str = "paid",
     labels: int = 1,
     row_labels: Iterable[Tensor] | None = None,
     device: torch.device | str = "cpu",
@@ -273,6 +297,7 @@ def count_critic(
         counted_first: orders up to this are counted before they are scored, longer ones after. [symbols]
         edges: edge symbols on each side of a row. [symbols]
         bits: a table has at most 2**bits entries.
+        pads: "unpaid" bounds the reward of windows of padding alone by 0; "paid" by `clip`, as any other's.
         labels: number of labels; 1 without.
         row_labels: their blocks (row,), beside those of the rows; None without.
         device: where the tables live.
@@ -282,7 +307,8 @@ def count_critic(
     counted = tables(
         blocks, orders=orders, classes=classes, edges=edges, bits=bits, labels=labels, row_labels=row_labels
     )
-    known = {str(table.windows.order): Table(table.windows, table.real.to(device)) for table in counted}
+    paid = pads == "paid"
+    known = {str(table.windows.order): Table(table.windows, table.real.to(device), paid) for table in counted}
     critic = CountCritic(known, classes, clip, forgetting, likeliest, counted_first)
     return Term(critic, critic.empty, critic.pack, critic.unpack)
 
