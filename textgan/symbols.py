@@ -17,8 +17,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from textgan.errors import TextganError
-
 END = "\n"  # ends a line; no line holds it, so that no symbol does
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 BACKTICK = "`"
@@ -77,7 +75,7 @@ class Symbols:
     @property
     def characters(self) -> int | None:
         """Where lines are cut, in characters; None where a symbol is not one character."""
-        return self.length if UNITS[self.unit].encoding == UTF32 else None
+        return self.length if UNITS[self.unit].of_characters else None
 
     def encode(self, lines: Sequence[str]) -> Ids:
         """Cut lines at `length` symbols and pad them on the right: ids (line, position), uint8 or uint16."""
@@ -292,12 +290,9 @@ def processor(model: bytes) -> Any:
 
     Raises:
         ValueError: these bytes are no model.
-        TextganError: sentencepiece is not installed.
     """
-    try:
-        from sentencepiece import SentencePieceProcessor
-    except ImportError as error:
-        raise TextganError("text.unit=piece needs the package sentencepiece; pip install sentencepiece") from error
+    from sentencepiece import SentencePieceProcessor
+
     loaded = SentencePieceProcessor()
     try:
         loaded.LoadFromSerializedProto(model)
@@ -379,6 +374,11 @@ class Unit:
     """Stands between two symbols of a line."""
     declared: str = ""
     """The alphabet, where it is not the training text's own; lower case reads as upper (soft masking)."""
+
+    @property
+    def of_characters(self) -> bool:
+        """Each symbol is one character."""
+        return self.encoding == UTF32
 
 
 def _declare(alphabet: str) -> Unit:

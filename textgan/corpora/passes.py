@@ -112,10 +112,7 @@ def survey(
     reading: Reading,
     damage: Damage,
     firsts: Firsts | None,
-    *,
-    unit: str,
-    length: int,
-    sample: int,
+    job: SurveyBlock,
     most: int,
 ) -> tuple[Survey, Extent]:
     """Count lines and symbols, up to the `most`-th training line.
@@ -124,12 +121,9 @@ def survey(
         reading: what is read.
         damage: counts what is wrong with it.
         firsts: which lines were not met before, where repeated ones are left out.
-        unit: of the symbols.
-        length: of a row. [symbols]
-        sample: lines of the sample. [lines]
+        job: how a block is surveyed.
         most: training lines. [lines]
     """
-    job = SurveyBlock(reading.rules, unit, length, sample)
     far = _how_far(reading.work, damage)
     for side in SIDES:
         if far.whole:
@@ -143,7 +137,7 @@ def survey(
             if side == "train" and part.lines["train"] >= left:
                 far.limit = left
                 part = job(replace(block, limit=left))
-            far.found.add(block, part, sample)
+            far.found.add(block, part, job.sample)
             far.done[side] += 1
             reading.show("reading", far.found.read, None)
             if side == "train" and far.limit is not None:

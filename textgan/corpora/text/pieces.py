@@ -30,10 +30,8 @@ def train(sample: Sequence[str], max_symbols: int) -> tuple[bytes, tuple[str, ..
 
     Source: Kudo 2018 (subword regularization), section 3.2; Kudo & Richardson 2018 (sentencepiece).
     """
-    try:
-        from sentencepiece import SentencePieceTrainer
-    except ImportError as error:
-        raise TextganError("text.unit=piece needs the package sentencepiece; pip install sentencepiece") from error
+    from sentencepiece import SentencePieceTrainer
+
     written = io.BytesIO()
     lines = _common(sample, (max_symbols - BYTES) // 2)
     try:

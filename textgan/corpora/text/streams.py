@@ -185,10 +185,8 @@ def _gzip(name: str) -> Unpacking:
 
 
 def _zstandard(name: str) -> Unpacking:
-    try:
-        import zstandard
-    except ImportError:
-        raise TextganError(f"{name} needs the package zstandard to be read; pip install zstandard") from None
+    import zstandard
+
     return Unpacking(name, lambda: zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError)
 
 
