@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 
 from textgan import symbols as module
 from textgan.corpora.text import alphabet
-from textgan.errors import TextganError
 from textgan.symbols import BACKTICK, UNITS, UNKNOWN, Symbols
 
 LINE = st.text(
@@ -360,10 +358,3 @@ def test_a_broken_tokenizer_is_refused_in_one_line() -> None:
         Symbols.from_json(value | {"tokenizer": value["tokenizer"][: len(value["tokenizer"]) // 8 * 4]})
     with pytest.raises(ValueError, match="symbols of unit piece"):
         Symbols.from_json(value | {"symbols": [*value["symbols"], "no such piece"]})
-
-
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    value = pieces().to_json()
-    monkeypatch.setitem(sys.modules, "sentencepiece", None)
-    with pytest.raises(TextganError, match="pip install sentencepiece"):
-        Symbols.from_json(value)
