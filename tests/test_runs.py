@@ -461,3 +461,12 @@ def test_python_users_train_generate_and_get_the_folder_back(
         textgan.train(smoke(tiny_text), settings=settings)
     with pytest.raises(UsageError, match=r"training\.stesp"):
         textgan.train("smoke", settings={"training.stesp": 1})
+
+
+def test_threads_that_would_wait_for_other_work_are_told_of() -> None:
+    assert runs.crowding(1, 9.0) is None
+    assert runs.crowding(2, 0.1) is None
+    told = runs.crowding(2, 1.26)
+    assert told is not None
+    assert "load 1.3" in told
+    assert "OMP_NUM_THREADS=1" in told

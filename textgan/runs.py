@@ -102,12 +102,19 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
             return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
         parts = build(config, watch.note, watch.preparing)
         watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
-        if advice := padding(parts.corpus):
+        for advice in filter(None, (padding(parts.corpus), crowding(torch.get_num_threads(), os.getloadavg()[0]))):
             watch.note(advice)
         if start is not None:
             restore(parts, folder, start)
         end = _play(parts, folder, watch)
     return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics)
+
+
+def crowding(threads: int, load: float) -> str | None:
+    """Say so where other work keeps cores busy that torch's threads would wait for at every operation."""
+    if threads == 1 or load < 0.7:
+        return None
+    return f"other work is running here (load {load:.1f}); OMP_NUM_THREADS=1 is then many times faster"
 
 
 def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
