@@ -280,7 +280,9 @@ def test_a_flipped_bit_is_seen_before_a_line_is_read(tmp_path: Path, content: di
             members(damaged, tmp_path)
 
 
-@pytest.mark.parametrize("raw", [b"", b"no archive at all\n" * 100, gzip.compress(b"nor this\n" * 100)])
+@pytest.mark.parametrize(
+    "raw", [b"", b"no archive at all\n" * 100, gzip.compress(b"nor this\n" * 100)], ids=["empty", "text", "gzip"]
+)
 def test_what_is_no_archive_is_one_line(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "a.tar.gz").write_bytes(raw)
     with pytest.raises(TextganError, match=r"a\.tar\.gz"):
