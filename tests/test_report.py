@@ -11,7 +11,7 @@ from rich.console import Console
 
 from textgan.cli.main import main
 from textgan.errors import TextganError, UsageError
-from textgan.metrics.table import Metric
+from textgan.metrics.metric import Metric
 from textgan.report.measure import Report, report
 from textgan.report.table import render, standing
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from textgan.metrics.lines import View
+from textgan.metrics.metric import Metric, Texts
 from textgan.metrics.ngrams import Counts, NGrams, locate
 
 
@@ -37,3 +39,13 @@ def distances(lines: Sequence[str], reference: NGrams, orders: Iterable[int]) ->
         n: jensen_shannon(reference.count(text, n), counts) if len((counts := reference.counts(n)).keys) else None
         for n in orders
     }
+
+
+def jsd(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metric]:
+    """Jensen-Shannon divergence of character n-grams, in bits, for each order of the view."""
+    ngrams = NGrams(view.padded(texts.reference))
+    rows, against = texts.floor
+    real = ngrams if against is texts.reference else NGrams(view.padded(against))
+    values = distances(view.padded(texts.samples), ngrams, view.orders)
+    floors = distances(view.padded(rows), real, view.orders)
+    return [Metric("jsd", str(n), values[n], floors[n], "lower", texts.counts) for n in view.orders]

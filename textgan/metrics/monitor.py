@@ -11,8 +11,8 @@ import numpy as np
 from textgan.metrics.floor import floor_rows
 from textgan.metrics.jsd import distances
 from textgan.metrics.lines import few
+from textgan.metrics.metric import excess
 from textgan.metrics.ngrams import NGrams
-from textgan.metrics.table import excess
 from textgan.metrics.words import known_share, unique_share, vocabulary
 
 ORDERS = range(1, 7)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
+import numpy as np
+
+from textgan.metrics.lines import View
+from textgan.metrics.metric import Metric, Texts
+
 
 def words(line: str, length: int | None = None) -> list[str]:
     """Words of a line, split on spaces, empties dropped, case kept.
@@ -30,3 +35,24 @@ def known_share(lines: Iterable[str], known: Collection[str], length: int | None
 def unique_share(lines: Sequence[str]) -> float | None:
     """Distinct lines over all lines, 0..1; falls with their number, so compare at equal counts. None without lines."""
     return len(set(lines)) / len(lines) if lines else None
+
+
+def known_words(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metric]:
+    """Share of the samples' word tokens seen in training; real text's own is the reference's.
+
+    Without training text the reference stands in for it, and one half of the reference is measured against the other.
+    """
+    known = vocabulary(texts.reference if texts.training is None else texts.training, view.length)
+    if texts.training is None:
+        rows, against = texts.floor
+        floor = known_share(rows, vocabulary(against, view.length), view.length)
+    else:
+        floor = known_share(texts.reference, known, view.length)
+    value = known_share(texts.samples, known, view.length)
+    return [Metric("words", "", value, floor, "higher", texts.counts)]
+
+
+def unique(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metric]:
+    """Share of the samples that are distinct lines, beside that of the floor's rows."""
+    value, floor = unique_share(texts.samples), unique_share(texts.floor.rows)
+    return [Metric("unique", "", value, floor, "higher", texts.counts)]

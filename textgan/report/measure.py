@@ -13,7 +13,8 @@ from textgan.errors import TextganError, UsageError, near_miss
 from textgan.metrics.floor import floor_rows
 from textgan.metrics.ladder import LONGEST, ladder
 from textgan.metrics.lines import MOST, View, few
-from textgan.metrics.table import METRICS, Metric
+from textgan.metrics.metric import Metric, Texts
+from textgan.metrics.table import METRICS
 
 SCHEMA = 1
 
@@ -101,19 +102,19 @@ def report(
     limits = _limits(reference, training if laddered else None, view)
     samples, reference = view.cut(samples), view.cut(few(reference))
     training = None if training is None else view.cut(training)
-    rng = partial(np.random.default_rng, seed)  # afresh for each, so that all metrics share the floor's rows
-    numbers = [m for name in names for m in METRICS[name](samples, reference, training, rng=rng(), view=view)]
+    rng = partial(np.random.default_rng, seed)  # afresh for each, so that none depends on which others are asked for
+    texts = Texts(samples, reference, training, floor_rows(len(samples), reference, training, rng=rng()))
+    numbers = [metric for name in names for metric in METRICS[name](texts, view=view, rng=rng())]
     rungs = ladder(len(samples), reference, training or (), rng=rng(), view=view) if laddered else None
-    floor_samples = len(floor_rows(len(samples), reference, training, rng=rng()).rows)
     return Report(
         samples=len(samples),
         reference=len(reference),
         training=None if training is None else len(training),
-        floor_samples=floor_samples,
+        floor_samples=len(texts.floor.rows),
         metrics=tuple(numbers),
         ladder=rungs,
         decode=decode,
-        notes=(*_notes(len(samples), floor_samples, numbers, training is not None, view), *limits),
+        notes=(*_notes(len(samples), len(texts.floor.rows), numbers, training is not None, view), *limits),
     )
 
 

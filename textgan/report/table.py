@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from textgan.metrics.table import Metric
+from textgan.metrics.metric import Metric
 from textgan.report.measure import Report
 
 JUDGED = 4  # the order at which samples are placed on the ladder, where it was measured
