@@ -165,7 +165,7 @@ def test_auto_is_line_where_half_of_the_lines_fit(fitting: int, chosen: str) -> 
 def test_rows_come_in_bounded_blocks_with_their_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cutting, "BLOCK", 24)
     space = Symbols(tuple(" abcdefg"), 3)
-    blocks = list(cutting.row_blocks(iter(["a b c d", "e", "f g", ""]), space, cut="windows", first=5))
+    blocks = list(cutting.row_blocks(["a b c d", "e", "f g", ""], space, cut="windows", first=5))
     assert [space.decode(rows) for rows, _ in blocks] == [["a b", "b c", "c d"], ["e", "f g", ""]]
     assert [numbers.tolist() for _, numbers in blocks] == [[5, 5, 5], [6, 7, 8]]
 
@@ -179,3 +179,11 @@ def test_blocks_change_no_row(lines: list[str], block: int, cut: str) -> None:
         blocks = list(cutting.row_blocks(lines, space, cut=cut, first=3))
     assert [row for rows, _ in blocks for row in rows.tolist()] == whole.tolist()
     assert [number for _, part in blocks for number in part.tolist()] == (numbers + 3).tolist()
+
+
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit != "piece"])
+def test_what_is_beyond_is_counted_only_where_it_is_asked_for(unit: str) -> None:
+    lines = ["A C G é " * 20, "acgt", "a" * 60, ""]
+    heads, tails, fitting = alphabet.count(unit, lines, 5)
+    assert tails
+    assert alphabet.count(unit, lines, 5, beyond=False) == (heads, {}, fitting)

@@ -16,6 +16,7 @@ from textgan.corpora.text import billion_word, hub, hub_library
 from textgan.corpora.text.billion_word import FOLDERS, verify
 from textgan.corpora.text.hub_library import Wanted
 from textgan.corpora.text.sources import Damage, Shard, Source
+from textgan.corpora.text.wire import loaded
 from textgan.errors import TextganError
 
 CARD = card("billion_word")
@@ -51,7 +52,7 @@ def find(data: Path | str, cache: Path) -> tuple[Source, list[str]]:
 
 
 def lines(side: tuple[Shard, ...]) -> bytes:
-    return b"".join(block for shard in side for block in shard.read(Damage("strict")))
+    return b"".join(block for shard in side for block in map(loaded, shard.read(Damage("strict"))))
 
 
 def pack(root: Path, archive: Path, mode: str = "w:gz") -> Path:

@@ -11,6 +11,7 @@ import pytest
 from textgan.corpora import cards, layouts, shelf
 from textgan.corpora.cards import Card, card
 from textgan.corpora.text.sources import Damage
+from textgan.corpora.text.wire import loaded
 from textgan.errors import TextganError, UsageError
 from textgan.settings import presets
 
@@ -50,7 +51,7 @@ def source_of(found: Card, data: Path | str, cache: Path) -> str:
         source = layouts.LAYOUTS[found.layout](found, data=str(data), cache=cache, max_lines=9, tell=print)
     assert source.name == found.name
     assert source.title.startswith(found.title)
-    return b"".join(block for shard in source.training for block in shard.read(Damage("strict"))).decode()
+    return b"".join(block for shard in source.training for block in map(loaded, shard.read(Damage("strict")))).decode()
 
 
 def test_text_of_ones_own_by_its_card(tmp_path: Path) -> None:

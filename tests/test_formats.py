@@ -23,7 +23,7 @@ from textgan.errors import TextganError
 
 def read(path: Path, form: str, column: str = "", label: str = "", errors: str = "skip") -> tuple[list[str], Damage]:
     damage = Damage(errors)
-    blocks = list(FORMATS[form](file_stream(path), Columns(column, label), damage))
+    blocks = map(wire.loaded, FORMATS[form](file_stream(path), Columns(column, label), damage))
     return b"".join(blocks).decode().split("\n")[:-1], damage
 
 

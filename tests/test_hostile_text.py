@@ -18,7 +18,7 @@ import zstandard
 
 from textgan.corpora.text.damage import Damage
 from textgan.corpora.text.sources import Source, resolve
-from textgan.corpora.text.wire import LONGEST, split_lines
+from textgan.corpora.text.wire import LONGEST, loaded, split_lines
 from textgan.errors import TextganError
 
 
@@ -256,7 +256,7 @@ CASES = [
 def read(name: Path | str, cache: Path, damage: Damage, column: str = "") -> tuple[Source, list[str]]:
     source = resolve(str(name), column=column, label_column="", cache=cache)
     assert source is not None
-    blocks = (block for shard in source.training for block in shard.read(damage))
+    blocks = (block for shard in source.training for block in map(loaded, shard.read(damage)))
     return source, [line.decode() for block in blocks for line in split_lines(block)]
 
 

@@ -23,6 +23,7 @@ from textgan.corpora.cards import card
 from textgan.corpora.text import billion_word, hub, hub_library
 from textgan.corpora.text.hub_library import Batch, Wanted
 from textgan.corpora.text.sources import Damage, Shard
+from textgan.corpora.text.wire import loaded
 from textgan.errors import TextganError, UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -33,10 +34,11 @@ from pathlib import Path
 from textgan.corpora.cards import card
 from textgan.corpora.text import billion_word, hub
 from textgan.corpora.text.sources import Damage
+from textgan.corpora.text.wire import loaded
 from textgan.errors import TextganError
 
 def lines(side):
-    return [b"".join(shard.read(Damage("strict"))).decode() for shard in side]
+    return [b"".join(map(loaded, shard.read(Damage("strict")))).decode() for shard in side]
 
 def ask(name, told, column="", label_column="", max_lines=10**6):
     cache = Path(sys.argv[1])
@@ -256,7 +258,7 @@ def test_without_the_hub_the_cache_is_used(online: Answers, monkeypatch: pytest.
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     told: list[str] = []
     source = hub.source("hf:o/plain", column="", label_column="", cache=online.cache, max_lines=9, tell=told.append)
-    assert [b"".join(s.read(Damage("strict"))).decode() for s in source.training] == PLAIN[:2]
+    assert [b"".join(map(loaded, s.read(Damage("strict")))).decode() for s in source.training] == PLAIN[:2]
     assert told == ["o/plain: HF_HUB_OFFLINE is set; taking its text from the cache"]
     with pytest.raises(TextganError, match=r"o/plain: HF_HUB_OFFLINE is set, and none of its text is in the cache"):
         hub.source("hf:o/plain:body", column="", label_column="", cache=online.cache, max_lines=9, tell=told.append)
@@ -292,7 +294,7 @@ def test_folder_archive_and_hub_give_the_same_lines_in_the_same_order(online: An
 
 
 def _joined(side: tuple[Shard, ...]) -> str:
-    return b"".join(block for shard in side for block in shard.read(Damage("strict"))).decode()
+    return b"".join(block for shard in side for block in map(loaded, shard.read(Damage("strict")))).decode()
 
 
 # --- the probe ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 
 from textgan.corpora.text import nltk_corpora
 from textgan.corpora.text.sources import Damage
+from textgan.corpora.text.wire import loaded
 from textgan.errors import TextganError, UsageError
 
 nltk = pytest.importorskip("nltk")
@@ -39,7 +40,11 @@ def add_brown(data: Path) -> None:
 def lines(name: str, cache: Path, told: list[str] | None = None) -> list[str]:
     source = nltk_corpora.source(name, cache=cache, tell=(told if told is not None else []).append)
     assert source.name == name
-    return b"".join(block for shard in source.training for block in shard.read(Damage("strict"))).decode().splitlines()
+    return (
+        b"".join(block for shard in source.training for block in map(loaded, shard.read(Damage("strict"))))
+        .decode()
+        .splitlines()
+    )
 
 
 def test_sentences_are_lines_of_tokens_and_written_once(data: Path, tmp_path: Path) -> None:

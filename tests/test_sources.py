@@ -15,6 +15,7 @@ import pytest
 from textgan.corpora.text import sources, streams
 from textgan.corpora.text.damage import Damage
 from textgan.corpora.text.sources import Shard, Source, is_current, resolve, shard_of
+from textgan.corpora.text.wire import loaded
 from textgan.errors import TextganError, UsageError
 
 
@@ -36,7 +37,7 @@ def find(name: Path | str, cache: Path, column: str = "", label_column: str = ""
 
 
 def text(shard: Shard) -> str:
-    return b"".join(shard.read(Damage("strict"))).decode()
+    return b"".join(map(loaded, shard.read(Damage("strict")))).decode()
 
 
 def texts(source: Source) -> dict[str, str]:
@@ -251,7 +252,7 @@ def test_the_real_text(cache: Path) -> None:
         source = find(Path(data) / name, cache)
         assert len(source.training) == count
         for shard in source.training:
-            raw = b"".join(shard.read(damage))
+            raw = b"".join(map(loaded, shard.read(damage)))
             assert raw.decode().count("\n") > 50
             path = Path(shard.name)
             stored = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -261,8 +262,7 @@ def test_the_real_text(cache: Path) -> None:
 
 def test_a_shard_is_read_lazily(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "a.txt").write_text("x\n" * 1000)
-    shard = shard_of(folder / "a.txt")
     monkeypatch.setattr(streams, "CHUNK", 10)
-    blocks = shard.read(Damage("strict"))
-    assert len(next(blocks)) <= 20
+    blocks = shard_of(folder / "a.txt").read(Damage("strict"))
+    assert len(loaded(next(blocks))) <= 20
     blocks.close()  # type: ignore[attr-defined]

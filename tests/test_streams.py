@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import random
+import tempfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from textgan.corpora.text import streams, wire
 from textgan.corpora.text.streams import file_stream
@@ -155,3 +159,42 @@ def test_a_line_of_10_mb_is_read_in_bounded_blocks(tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "t")
     assert (lines[0], b"".join(lines[1:-1]), lines[-1]) == (b"first", line, b"last")
     assert max(map(len, lines)) <= wire.LONGEST
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([b"\n", b"\r", b"a", b" ", b"bc def", "é€𝄞".encode(), b"\xff", b"x" * 40]), max_size=60),
+    st.booleans(),
+)
+def test_stretches_of_a_plain_file_are_its_lines(parts: list[bytes], marked: bool) -> None:
+    """Beside the same text packed, which is read as blocks."""
+    raw = (codecs.BOM_UTF8 if marked else b"") + b"".join(parts)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        plain, packed = Path(folder, "t.txt"), Path(folder, "t.gz")
+        plain.write_bytes(raw)
+        packed.write_bytes(gzip.compress(raw))
+        patch.setattr(streams, "CHUNK", 16)
+        patch.setattr(wire, "SHORT", 4)
+        patch.setattr(wire, "LONGEST", 12)
+        blocks = [list(wire.text_stretches(file_stream(path))) for path in (plain, packed)]
+        lines = [[line for block in side for line in wire.split_lines(wire.loaded(block))] for side in blocks]
+    assert lines[0] == lines[1]
+    assert all(isinstance(block, bytes) for block in blocks[1])
+    short = all(len(line) < 16 for line in raw.split(b"\n"))
+    assert not short or not any(isinstance(block, bytes) for block in blocks[0])
+
+
+def test_a_stretch_whose_file_has_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(b"a\nb\n")
+    [stretch] = wire.text_stretches(file_stream(path))
+    assert wire.loaded(stretch) == b"a\nb\n"
+    path.write_bytes(b"a\n")
+    with pytest.raises(ValueError, match="cut short"):
+        wire.loaded(stretch)
+    path.write_bytes(b"a\n\0\n")
+    with pytest.raises(TextganError, match="binary"):
+        wire.loaded(stretch)
+    path.unlink()
+    with pytest.raises(TextganError, match="cannot read"):
+        wire.loaded(stretch)

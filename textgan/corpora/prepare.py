@@ -30,7 +30,7 @@ from textgan.corpora.text.sources import Source, is_current
 from textgan.corpora.text.split import SIDES
 from textgan.corpora.text.survey import Survey, SurveyBlock, sides_of
 from textgan.errors import TextganError, UsageError, near_miss
-from textgan.symbols import UNITS, Symbols
+from textgan.symbols import Symbols
 
 SCHEMA = 3  # part of every key: raise it when the same text gives other rows
 MOST_LABELS = 1_000
@@ -182,8 +182,9 @@ def _build(reading: Reading, settings: Settings, root: Path, tell: Tell) -> dict
     source, damage = reading.source, Damage(settings.errors)
     deduplicate = settings.deduplicate or source.deduplicate
     firsts = passes.find_duplicates(reading) if deduplicate else None
-    reach = settings.length + 1 if settings.cut == "line" and UNITS[settings.unit].of_characters else None
-    job = SurveyBlock(reading.rules, settings.unit, settings.length, alphabet.SAMPLED.get(settings.unit, 0), reach)
+    job = SurveyBlock(
+        reading.rules, settings.unit, settings.length, alphabet.SAMPLED.get(settings.unit, 0), settings.cut != "line"
+    )
     survey, extent = passes.survey(reading, damage, firsts, job, settings.max_lines)
     _check(source, settings, survey, damage, tell)
     space, cut, unknown = _space(settings, survey)

@@ -22,19 +22,20 @@ SAMPLED = {"piece": 50_000}  # lines that a unit learns its symbols from, where 
 CHARACTERS_PER_PIECE = 4  # of English with some thousand pieces, to guess how many lines fit
 
 
-def count(unit: str, lines: Sequence[str], length: int) -> tuple[Counts, Counts, int]:
+def count(unit: str, lines: Sequence[str], length: int, *, beyond: bool = True) -> tuple[Counts, Counts, int]:
     """Count the symbols of lines.
 
     Args:
         unit: a name in `UNITS`. Pieces cannot be counted: they come of the text itself.
         lines: text without line ends.
         length: longest row. [symbols]
+        beyond: count what is beyond that, too.
 
     Returns:
-        Counts of the first `length` symbols of each line, counts of what is beyond, and how many lines have at most
-        `length` symbols (for pieces a guess).
+        Counts of the first `length` symbols of each line, counts of what is beyond (none unless asked for), and how
+        many lines have at most `length` symbols (for pieces a guess).
     """
-    return COUNTERS[unit](lines, length)
+    return COUNTERS[unit](lines, length, beyond)
 
 
 def merge(counts: Counts, more: Counts) -> None:
@@ -97,24 +98,33 @@ def _rank(counts: Counts, symbol: str) -> tuple[int, str]:
 # --- counters -------------------------------------------------------------------------------------------------------
 
 Histogram = npt.NDArray[np.int64]
+WORTH = 50  # characters of a line from which on it pays to count lines of ASCII apart, by their bytes
 
 
-def _characters(lines: Sequence[str], length: int) -> tuple[Counts, Counts, int]:
-    plain = [line for line in lines if line.isascii()]
-    other = [line for line in lines if not line.isascii()] if len(plain) < len(lines) else []
-    every, heads = Counter[str](), Counter[str]()
-    for part in (plain, other):  # apart, since ASCII is counted by bytes
-        every.update(_by_character(part))
-        heads.update(_by_character([line[:length] for line in part]))
-    return heads, every - heads, sum(size <= length for size in map(len, lines))
+UnitCounter = Callable[[Sequence[str], int, bool], tuple[Counts, Counts, int]]
+"""As `count`, for one unit."""
 
 
-def _by_character(lines: Sequence[str]) -> Counts:
-    return _named(histogram(code_points("".join(lines))))
+def _characters(lines: Sequence[str], length: int, beyond: bool) -> tuple[Counts, Counts, int]:
+    heads = _by_character([line[:length] for line in lines])
+    tails = _by_character([line[length:] for line in lines] if beyond else [])
+    return heads, tails, sum(map(length.__ge__, map(len, lines)))
 
 
-def _folded(lines: Sequence[str], length: int) -> tuple[Counts, Counts, int]:
-    heads, tails, fitting = _characters(lines, length)
+def _by_character(parts: list[str]) -> Counts:
+    text = "".join(parts)
+    if not text.isascii() and len(text) > WORTH * len(parts):
+        plain, other = [list(filter(kind, parts)) for kind in (str.isascii, _is_wide)]
+        return _by_character(plain) + _named(histogram(code_points("".join(other))))
+    return _named(histogram(code_points(text)))
+
+
+def _is_wide(text: str) -> bool:
+    return not text.isascii()
+
+
+def _folded(lines: Sequence[str], length: int, beyond: bool) -> tuple[Counts, Counts, int]:
+    heads, tails, fitting = _characters(lines, length, beyond)
     return _upper(heads), _upper(tails), fitting
 
 
@@ -125,11 +135,11 @@ def _upper(counts: Counts) -> Counts:
     return folded
 
 
-def _bytes(lines: Sequence[str], length: int) -> tuple[Counts, Counts, int]:
+def _bytes(lines: Sequence[str], length: int, beyond: bool) -> tuple[Counts, Counts, int]:
     encoded = [line.encode() for line in lines]
-    every = _named(histogram(np.frombuffer(b"".join(encoded), np.uint8)))
-    heads = _named(histogram(np.frombuffer(b"".join(line[:length] for line in encoded), np.uint8)))
-    return heads, every - heads, sum(size <= length for size in map(len, encoded))
+    heads, tails = ([line[part] for line in encoded] for part in (slice(length), slice(length, None)))
+    counts = [_named(histogram(np.frombuffer(b"".join(parts), np.uint8))) for parts in (heads, tails if beyond else [])]
+    return counts[0], counts[1], sum(map(length.__ge__, map(len, encoded)))
 
 
 def histogram(codes: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]) -> Histogram:
@@ -145,11 +155,11 @@ def _named(times: Histogram) -> Counts:
     return Counter({chr(code): int(times[code]) for code in np.flatnonzero(times).tolist()})
 
 
-def _tokens(split: Callable[[str], list[str]]) -> Callable[[Sequence[str], int], tuple[Counts, Counts, int]]:
-    def counter(lines: Sequence[str], length: int) -> tuple[Counts, Counts, int]:
+def _tokens(split: Callable[[str], list[str]]) -> UnitCounter:
+    def counter(lines: Sequence[str], length: int, beyond: bool) -> tuple[Counts, Counts, int]:
         parts = [split(line) for line in lines]
         heads = Counter(_joined(part[:length] for part in parts))
-        tails = Counter(_joined(part[length:] for part in parts))
+        tails = Counter(_joined(part[length:] for part in parts) if beyond else ())
         return heads, tails, sum(len(part) <= length for part in parts)
 
     return counter
@@ -159,11 +169,11 @@ def _joined(parts: Iterable[list[str]]) -> Iterable[str]:
     return chain.from_iterable(parts)
 
 
-def _pieces(lines: Sequence[str], length: int) -> tuple[Counts, Counts, int]:
+def _pieces(lines: Sequence[str], length: int, beyond: bool) -> tuple[Counts, Counts, int]:
     return Counter(), Counter(), sum(len(line) <= CHARACTERS_PER_PIECE * length for line in lines)
 
 
-COUNTERS = {
+COUNTERS: dict[str, UnitCounter] = {
     "char": _characters,
     "byte": _bytes,
     "word": _tokens(words),

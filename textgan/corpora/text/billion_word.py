@@ -17,6 +17,7 @@ from textgan.corpora.cards import Card
 from textgan.corpora.text import hub, hub_library
 from textgan.corpora.text.hub_library import Wanted
 from textgan.corpora.text.sources import Damage, Shard, Source, existing, members, shard_of
+from textgan.corpora.text.wire import loaded
 from textgan.errors import TextganError
 
 FOLDERS = ("training-monolingual.tokenized.shuffled", "heldout-monolingual.tokenized.shuffled")
@@ -182,7 +183,7 @@ def _of_shards(card: Card, found: list[Path]) -> Iterator[Check]:
     """Of single shards no checksum is published: their number and their lines are."""
     for side, pattern in (("training", TRAINING), ("heldout", HELDOUT)):
         shards = [shard_of(path) for path in found if pattern.fullmatch(str(name_of(path.name)))]
-        lines = sum(block.count(b"\n") for shard in shards for block in shard.read(Damage("skip")))
+        lines = sum(loaded(block).count(b"\n") for shard in shards for block in shard.read(Damage("skip")))
         unchecked = "of single shards no checksum is published"
         yield Check(f"{side} shards", str(card.sizes[f"{side}_shards"]), str(len(shards)))
         yield Check(f"{side} lines ({unchecked})", str(card.sizes[f"{side}_lines"]), str(lines))

@@ -38,6 +38,8 @@ class Cleaned:
     """The lines of a block that stay, and what became of the others."""
 
     lines: list[str]
+    raw: list[bytes]
+    """The UTF-8 of each."""
     read: int
     """Lines of the block, all of them."""
     labels: list[str] | None = None
@@ -56,8 +58,14 @@ class Cleaned:
             return
         self.dropped[reason] += len(wanted) - sum(wanted)
         self.lines = list(compress(self.lines, wanted))
+        self.raw = list(compress(self.raw, wanted))
         if self.labels is not None:
             self.labels = list(compress(self.labels, wanted))
+
+    def rewrite(self, lines: Iterable[str]) -> None:
+        """Put other lines in the place of these."""
+        self.lines = list(lines)
+        self.raw = list(map(str.encode, self.lines))
 
 
 def clean(block: bytes, rules: Rules, label: str | None = None) -> Cleaned:
@@ -75,13 +83,13 @@ def clean(block: bytes, rules: Rules, label: str | None = None) -> Cleaned:
     cleaned = _decode(texts, labels, rules.errors)
     if label is not None:
         cleaned.labels = [label] * len(cleaned.lines)
-    if sum(map(bool, map(str.strip, cleaned.lines))) < len(cleaned.lines):
+    if not all(map(str.strip, cleaned.lines)):
         cleaned.keep([bool(line.strip()) for line in cleaned.lines], "empty")
     if rules.normalise != "none":
         form = cast(NormalForm, rules.normalise)
-        cleaned.lines = [line if line.isascii() else unicodedata.normalize(form, line) for line in cleaned.lines]
+        cleaned.rewrite(line if line.isascii() else unicodedata.normalize(form, line) for line in cleaned.lines)
     if rules.lower:
-        cleaned.lines = [line.lower() for line in cleaned.lines]
+        cleaned.rewrite(map(str.lower, cleaned.lines))
     if rules.shortest:
         cleaned.keep([len(line) >= rules.shortest for line in cleaned.lines], "too short")
     if rules.longest:
@@ -92,13 +100,14 @@ def clean(block: bytes, rules: Rules, label: str | None = None) -> Cleaned:
 def _decode(texts: list[bytes], labels: list[bytes] | None, errors: str) -> Cleaned:
     names = None if labels is None else [label.decode(errors="replace") for label in labels]
     try:
-        return Cleaned([text.decode() for text in texts], len(texts), names)
+        return Cleaned(list(map(bytes.decode, texts)), texts, len(texts), names)
     except UnicodeDecodeError:
         return _decode_each(texts, names, errors)
 
 
 def _decode_each(texts: list[bytes], labels: list[str] | None, errors: str) -> Cleaned:
-    cleaned = Cleaned([text.decode(errors="replace") for text in texts], len(texts), labels)
+    cleaned = Cleaned([], [], len(texts), labels)
+    cleaned.rewrite(text.decode(errors="replace") for text in texts)
     fine = [_is_utf8(text) for text in texts]
     cleaned.undecodable, cleaned.first_undecodable = len(fine) - sum(fine), fine.index(False) + 1
     if errors != "replace":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ def choose(cut: str, *, fitting: int, lines: int) -> str:
 
 
 def row_blocks(
-    lines: Iterable[str], symbols: Symbols, *, cut: str, first: int = 0
+    lines: Sequence[str], symbols: Symbols, *, cut: str, first: int = 0
 ) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
     """Yield blocks of rows, in bounded memory, with the number of the line each row is from.
 
@@ -39,15 +39,12 @@ def row_blocks(
         first += len(block)
 
 
-def _blocks(lines: Iterable[str], most: int) -> Iterator[list[str]]:
-    """Part lines into blocks of about `most` characters, at least one line each."""
-    block: list[str] = []
-    size = 0
-    for line in lines:
-        block.append(line)
-        size += len(line) + 1
-        if size >= most:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+def _blocks(lines: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    """Part lines into blocks of at most about `most` characters, at least one line each."""
+    ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
+    start = 0
+    while start < len(lines):
+        before = ends[start - 1] if start else 0
+        end = int(np.searchsorted(ends, before + most)) + 1
+        yield lines[start:end]
+        start = end

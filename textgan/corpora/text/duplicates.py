@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from textgan.corpora.text.cleaning import Rules, clean
 from textgan.corpora.text.split import Block, hashes
+from textgan.corpora.text.wire import loaded
 
 Array = npt.NDArray[Any]
 PARTITION = 1 << 22  # hashes sorted at a time
@@ -25,7 +26,7 @@ class HashBlock:
 
     def __call__(self, block: Block) -> Array:
         """Hash one block."""
-        return np.array(hashes(clean(block.data, self.rules, block.label).lines), dtype=np.uint64)
+        return hashes(clean(loaded(block.data), self.rules, block.label).raw)
 
 
 def first_met(path: Path, result: Path) -> None:

@@ -13,16 +13,16 @@ from textgan.corpora.text import tables
 from textgan.corpora.text.damage import Damage
 from textgan.corpora.text.records import Columns, Record, wire_blocks
 from textgan.corpora.text.streams import Stream
-from textgan.corpora.text.wire import LONGEST, text_blocks
+from textgan.corpora.text.wire import LONGEST, Wire, text_blocks, text_stretches
 
-Format = Callable[[Stream, Columns, Damage], Iterator[bytes]]
-
-
-def _text(stream: Stream, columns: Columns, damage: Damage) -> Iterator[bytes]:
-    return text_blocks(stream)
+Format = Callable[[Stream, Columns, Damage], Iterator[Wire]]
 
 
-def _smiles(stream: Stream, columns: Columns, damage: Damage) -> Iterator[bytes]:
+def _text(stream: Stream, columns: Columns, damage: Damage) -> Iterator[Wire]:
+    return text_stretches(stream)
+
+
+def _smiles(stream: Stream, columns: Columns, damage: Damage) -> Iterator[Wire]:
     """The first field of each line; a header leaves an empty line, so that lines keep their numbers."""
     first = True
     for block in text_blocks(stream):
@@ -33,7 +33,7 @@ def _smiles(stream: Stream, columns: Columns, damage: Damage) -> Iterator[bytes]
         yield b"".join(b"%b\n" % b"".join(field) for field in fields)
 
 
-def _fasta(stream: Stream, columns: Columns, damage: Damage) -> Iterator[bytes]:
+def _fasta(stream: Stream, columns: Columns, damage: Damage) -> Iterator[Wire]:
     return wire_blocks(_sequences(stream, damage), stream.name, damage)
 
 
@@ -60,19 +60,19 @@ def _sequences(stream: Stream, damage: Damage) -> Iterator[Record]:
         yield Record(start, held)
 
 
-def _jsonl(stream: Stream, columns: Columns, damage: Damage) -> Iterator[bytes]:
+def _jsonl(stream: Stream, columns: Columns, damage: Damage) -> Iterator[Wire]:
     return wire_blocks(tables.jsonl(stream, columns, damage), stream.name, damage)
 
 
-def _tsv(stream: Stream, columns: Columns, damage: Damage) -> Iterator[bytes]:
+def _tsv(stream: Stream, columns: Columns, damage: Damage) -> Iterator[Wire]:
     return wire_blocks(tables.tsv(stream, columns, damage), stream.name, damage)
 
 
-def _csv(stream: Stream, columns: Columns, damage: Damage) -> Iterator[bytes]:
+def _csv(stream: Stream, columns: Columns, damage: Damage) -> Iterator[Wire]:
     return wire_blocks(tables.comma_separated(stream, columns, damage), stream.name, damage)
 
 
-def _parquet(stream: Stream, columns: Columns, damage: Damage) -> Iterator[bytes]:
+def _parquet(stream: Stream, columns: Columns, damage: Damage) -> Iterator[Wire]:
     return wire_blocks(tables.parquet(stream, columns, damage), stream.name, damage)
 
 

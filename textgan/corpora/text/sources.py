@@ -20,6 +20,7 @@ from textgan.corpora.text.damage import Damage as Damage
 from textgan.corpora.text.formats import FORMATS, format_of, stem
 from textgan.corpora.text.records import Columns
 from textgan.corpora.text.streams import CHUNK, Stream, file_stream, printable, stamp_of
+from textgan.corpora.text.wire import Wire
 from textgan.errors import TextganError, UsageError
 from textgan.files import write_named
 
@@ -38,7 +39,7 @@ class Shard:
     """What messages call it: its path, or archive!member."""
     stamp: tuple[str | int, ...]
     """Path, size [bytes] and time of last change [ns] of its file, then what else decides its lines; JSON."""
-    read: Callable[[Damage], Iterator[bytes]]
+    read: Callable[[Damage], Iterator[Wire]]
     r"""Gives the lines in blocks: UTF-8 not yet decoded, each ended by "\n", at most about `CHUNK` and a line long."""
     label: str | None = None
     """The class of all its lines, where one file is one class."""

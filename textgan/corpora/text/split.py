@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import compress
-from operator import not_
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from xxhash import xxh3_64_intdigest
 from textgan.corpora.text.cleaning import Cleaned, Rules, clean
 from textgan.corpora.text.damage import Damage
 from textgan.corpora.text.sources import Source
+from textgan.corpora.text.wire import Wire, loaded
 
 Side = Literal["train", "heldout"]
 SIDES: tuple[Side, Side] = ("train", "heldout")
@@ -22,9 +22,9 @@ SIDES: tuple[Side, Side] = ("train", "heldout")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of wire bytes with all that decides what becomes of its lines."""
+    """A block on the wire with all that decides what becomes of its lines."""
 
-    data: bytes
+    data: Wire
     shard: str
     label: str | None = None
     """The label of all its lines, where the shard decides it."""
@@ -43,9 +43,9 @@ class Lines(NamedTuple):
     labels: list[str] | None
 
 
-def hashes(lines: list[str]) -> list[int]:
-    """64-bit XXH3 of each line's UTF-8: the same in every run and place."""
-    return [xxh3_64_intdigest(line.encode()) for line in lines]
+def hashes(raw: list[bytes]) -> npt.NDArray[np.uint64]:
+    """64-bit XXH3 of the UTF-8 of each line, (line,): the same in every run and place."""
+    return np.fromiter(map(xxh3_64_intdigest, raw), np.uint64, len(raw))
 
 
 def blocks(source: Source, side: Side, damage: Damage) -> Iterator[Block]:
@@ -58,25 +58,24 @@ def blocks(source: Source, side: Side, damage: Damage) -> Iterator[Block]:
 
 def part(block: Block, rules: Rules) -> tuple[Cleaned, dict[Side, Lines]]:
     """Clean a block and part it into training and held-out lines, up to and with the `limit`-th training line."""
-    cleaned = clean(block.data, rules, block.label)
+    cleaned = clean(loaded(block.data), rules, block.label)
     if block.first is not None:
         cleaned.keep(block.first.tolist(), "duplicates")
     if block.side == "heldout":
         return cleaned, {"heldout": Lines(cleaned.lines, cleaned.labels)}
     if block.side == "train" or not rules.heldout:
         return cleaned, {"train": _first(cleaned, block.limit)}
-    edge = int(rules.heldout * 2**64)
-    held = list(map(edge.__gt__, hashes(cleaned.lines)))
+    held = hashes(cleaned.raw) < np.uint64(rules.heldout * 2**64)
     if block.limit is not None:
-        taken = np.cumsum(~np.array(held, dtype=bool))
-        held = held[: int(np.searchsorted(taken, block.limit)) + 1]
-    return cleaned, {"train": _chosen(cleaned, list(map(not_, held))), "heldout": _chosen(cleaned, held)}
+        held = held[: int(np.searchsorted(np.cumsum(~held), block.limit)) + 1]
+    return cleaned, {"train": _chosen(cleaned, ~held), "heldout": _chosen(cleaned, held)}
 
 
 def _first(cleaned: Cleaned, limit: int | None) -> Lines:
     return Lines(cleaned.lines[:limit], None if cleaned.labels is None else cleaned.labels[:limit])
 
 
-def _chosen(cleaned: Cleaned, wanted: list[bool]) -> Lines:
-    labels = None if cleaned.labels is None else list(compress(cleaned.labels, wanted))
-    return Lines(list(compress(cleaned.lines, wanted)), labels)
+def _chosen(cleaned: Cleaned, wanted: npt.NDArray[np.bool_]) -> Lines:
+    chosen = wanted.tolist()
+    labels = None if cleaned.labels is None else list(compress(cleaned.labels, chosen))
+    return Lines(list(compress(cleaned.lines, chosen)), labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -51,11 +52,17 @@ def stored(path: Path, start: int = 0, size: int = 0) -> Iterator[bytes]:
     Raises:
         TextganError: it cannot be read.
     """
+    with cannot_read(path), path.open("rb") as file:
+        file.seek(start)
+        while chunk := file.read(size or CHUNK):
+            yield chunk
+
+
+@contextmanager
+def cannot_read(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file into one line."""
     try:
-        with path.open("rb") as file:
-            file.seek(start)
-            while chunk := file.read(size or CHUNK):
-                yield chunk
+        yield
     except OSError as error:
         raise TextganError(f"cannot read {path}: {error.strerror}") from None
 
@@ -66,10 +73,8 @@ def stamp_of(path: Path) -> Stamp:
     Raises:
         TextganError: it cannot be read.
     """
-    try:
+    with cannot_read(path):
         stat = path.stat()
-    except OSError as error:
-        raise TextganError(f"cannot read {path}: {error.strerror}") from None
     return str(path), stat.st_size, stat.st_mtime_ns
 
 

@@ -81,8 +81,8 @@ class SurveyBlock:
     length: int
     sample: int = 0
     """Lines to keep of a block for the sample."""
-    reach: int | None = None
-    """Only so many characters of a line are looked at, where no more can be in a row or tell that it is too long."""
+    beyond: bool = True
+    """Symbols that no row of the line cut holds are counted too."""
 
     def __call__(self, block: Block) -> Survey:
         """Count one block."""
@@ -94,10 +94,12 @@ class SurveyBlock:
             survey.labels.update(lines.labels if side == "train" else dict.fromkeys(lines.labels or (), 0))
         if "train" in sides:
             train = sides["train"]
-            counted = train.text if self.reach is None else [line[: self.reach] for line in train.text]
-            survey.heads, survey.tails, survey.fitting = alphabet.count(self.unit, counted, self.length)
+            survey.heads, survey.tails, survey.fitting = alphabet.count(
+                self.unit, train.text, self.length, beyond=self.beyond
+            )
             if self.sample:
-                pairs = zip(hashes(train.text), (line[:SAMPLED] for line in train.text), strict=True)
+                codes = hashes(list(map(str.encode, train.text))).tolist()
+                pairs = zip(codes, (line[:SAMPLED] for line in train.text), strict=True)
                 survey.sample = nsmallest(self.sample, set(pairs))
         return survey
 
