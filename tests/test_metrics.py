@@ -83,13 +83,19 @@ def test_metrics_put_real_text_beside_each_value() -> None:
     rows = floor_rows(3, reference, training, rng=rng()).rows
     counts = {"samples": 3, "reference": 4}
     ngrams = NGrams(reference)
-    assert measured == {
-        "jsd": [
-            Metric("jsd", "2", distances(samples, ngrams, [2])[2], distances(rows, ngrams, [2])[2], "lower", counts)
-        ],
-        "words": [Metric("words", "", 5 / 6, 6 / 8, "higher", counts)],
-        "unique": [Metric("unique", "", 2 / 3, 1.0, "higher", counts)],
+    assert {name: [m.key for m in found] for name, found in measured.items()} == {
+        "jsd": ["2"],
+        "words": [""],
+        "unique": [""],
     }
+    jsd, known, unique = (found[0] for found in measured.values())
+    assert (jsd.value, jsd.floor) == (distances(samples, ngrams, [2])[2], distances(rows, ngrams, [2])[2])
+    assert (known.value, known.floor) == (5 / 6, 6 / 8)
+    assert (unique.value, unique.floor, unique.low) == (2 / 3, 1.0, None)
+    assert [m.better for m in (jsd, known, unique)] == ["lower", "higher", "higher"]
+    for metric in (jsd, known):
+        assert metric.counts == counts
+        assert 0 <= metric.low < metric.value < metric.high <= 1  # type: ignore[operator]
 
 
 def test_jsd_without_training_text_has_one_half_against_the_other_as_its_floor() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from nltk import ngrams as nltk_ngrams
 
-from textgan.metrics import ngrams
+from textgan.metrics import alphabets, ngrams
 from textgan.metrics.jsd import distances, jensen_shannon
 from textgan.metrics.lines import View, read_lines
 from textgan.metrics.ngrams import Counts, NGrams
@@ -39,6 +39,9 @@ WAYS: dict[str, dict[str, int]] = {
     "sorted": {"DENSE": 1},
     "table in blocks": {"BLOCK": 3},
     "sorted in blocks": {"BLOCK": 3, "DENSE": 1},
+    "a range of codes at a time": {"DENSE": 1, "MOST": 70, "BLOCK": 5},
+    "ranges of ranks": {"DENSE": 1, "MOST": 70, "LARGEST": 100},
+    "lines read again": {"HELD": 4},
     "ranks in a table": {"LARGEST": 100},
     "ranks sorted": {"LARGEST": 100, "DENSE": 1},
 }
@@ -48,7 +51,7 @@ WAYS: dict[str, dict[str, int]] = {
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every way to count: in a table or by sorting, in one block or many, with ranks as for huge alphabets."""
     for name, value in WAYS[request.param].items():
-        monkeypatch.setattr(ngrams, name, value)
+        monkeypatch.setattr(alphabets if name == "BLOCK" else ngrams, name, value)
 
 
 def test_every_way_agrees_with_the_definition(way: None) -> None:

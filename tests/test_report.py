@@ -12,6 +12,7 @@ from rich.console import Console
 from textgan.cli.main import main
 from textgan.errors import TextganError, UsageError
 from textgan.metrics.metric import Metric
+from textgan.metrics.table import METRICS
 from textgan.report.measure import Report, report
 from textgan.report.table import render, standing
 
@@ -48,7 +49,10 @@ def test_json_has_its_keys_and_every_number_is_strict() -> None:
     assert list(value["metrics"]["jsd"]) == orders
     for numbers in value["metrics"]["jsd"].values():
         assert numbers["excess"] == numbers["value"] - numbers["floor"]
-    assert value["metrics"]["words"] == {"value": 9 / 11, "floor": 1.0}
+        assert 0 <= numbers["low"] <= numbers["value"] <= numbers["high"] <= 1
+    told = value["metrics"]["words"]
+    assert (told["value"], told["floor"], told["excess"]) == (9 / 11, 1.0, 9 / 11 - 1)
+    assert 0 < told["low"] < 9 / 11 < told["high"] <= 1
     assert value["metrics"]["unique"]["value"] == 0.8
     assert list(value["ladder"]) == orders
     assert all(list(values) == orders for values in value["ladder"].values())
@@ -64,7 +68,7 @@ def test_without_training_text_the_ladder_is_absent_and_the_reason_told() -> Non
 
 def test_an_order_longer_than_every_line_is_null() -> None:
     value = report(["abc"], ["abd", "abe"], ["abc"], n=[3, 4]).to_json()
-    assert value["metrics"]["jsd"]["4"] == {"value": None, "floor": None, "excess": None}
+    assert value["metrics"]["jsd"]["4"] == dict.fromkeys(("value", "low", "high", "floor", "excess"))
     assert value["ladder"]["1"]["4"] is None
     assert any("jsd-4" in note for note in value["notes"])
     assert "-" in told(report(["abc"], ["abd", "abe"], ["abc"], n=[3, 4]))
@@ -90,7 +94,7 @@ def test_max_chars_cuts_every_side() -> None:
     ("arguments", "error", "message"),
     [
         ({"metrics": ["jds"]}, UsageError, "unknown metric 'jds'; did you mean 'jsd'?"),
-        ({"metrics": []}, UsageError, "no metric is asked for; known: jsd, words, unique"),
+        ({"metrics": []}, UsageError, f"no metric is asked for; known: {', '.join(METRICS)}"),
         ({"n": [0, 1]}, UsageError, "the length of n-grams must be 1 or more, for instance --n 1-6"),
         ({"max_chars": 0}, UsageError, "--max-chars must be 1 or more"),
         ({"count_pads": True}, UsageError, "--count-pads needs --max-chars N, the length to pad to"),

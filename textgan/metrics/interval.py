@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,12 @@ RESAMPLES = 1000
 GROUPS = 2000  # more lines are drawn in so many groups
 LEVEL = 0.95
 
-Array = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[np.float64]
 
 
-def interval(value: float, *sides: Array, rng: np.random.Generator) -> tuple[float, float]:
+def interval(
+    value: float, *sides: Array, rng: np.random.Generator, sizes: Sequence[int] | None = None
+) -> tuple[float, float]:
     """95 % percentile bootstrap interval of a number that changes by the mean of the lines' contributions.
 
     Args:
@@ -22,16 +26,29 @@ def interval(value: float, *sides: Array, rng: np.random.Generator) -> tuple[flo
         sides: for each independent set of lines, the contribution of each line, (line,): n times what the number gains,
             to first order, when the line has weight 1/n more. Of a mean these are the lines' own values less the mean.
         rng: draws.
+        sizes: how many lines each side has, where only some of them are in `sides`.
 
     Source: Efron 1979; for numbers that are no mean, the influence function in their place (Efron 1982, chapter 6).
     """
     moved = np.zeros(RESAMPLES)
-    for side in sides:
+    for side, size in zip(sides, sizes or map(len, sides), strict=True):
         grouped = _grouped(side - side.mean(), rng)
         weights = rng.multinomial(len(grouped), np.full(len(grouped), 1 / len(grouped)), size=RESAMPLES)
-        moved += weights @ grouped / len(side)
+        moved += weights @ grouped / math.sqrt(len(side) * size)
     low, high = np.quantile(moved, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return value + float(low), value + float(high)
+
+
+def of_ratio(parts: Array, wholes: Array) -> Array:
+    """Contributions of the lines to Σ parts / Σ wholes, (line,); not for wholes that are all 0."""
+    whole = wholes.sum()
+    found: Array = (parts - parts.sum() / whole * wholes) * (len(parts) / whole)
+    return found
+
+
+def clipped(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the bounds of a number that lies within 0..1."""
+    return max(bounds[0], 0.0), min(bounds[1], 1.0)
 
 
 def by_source(contributions: Array, sources: npt.NDArray[np.integer[Any]] | None) -> Array:

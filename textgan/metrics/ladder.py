@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from textgan.metrics.alphabets import Characters
 from textgan.metrics.jsd import distances
 from textgan.metrics.lines import View, few
 from textgan.metrics.ngrams import Codes, NGrams
@@ -26,8 +27,10 @@ class Ladder:
     def __init__(self, training: Sequence[str], length: int | None = None) -> None:
         ended = [line if len(line) == length else line + END for line in training]
         self._longest = max(map(len, training), default=0)
-        self._ngrams = NGrams([END * (RUNGS[-1] - 1) + line for line in ended])
-        self._points = np.array([0, *map(ord, self._ngrams.symbols)], dtype="<u4")
+        alphabet = Characters([[END, *ended]])
+        self._ngrams = NGrams([END * (RUNGS[-1] - 1) + line for line in ended], lambda _: alphabet)
+        self._end = 1 + alphabet.symbols.index(END)
+        self._points = np.array([0, *map(ord, alphabet.symbols)], dtype="<u4")
         self._events: dict[int, tuple[Codes, npt.NDArray[np.int64]]] = {}
         for n in RUNGS:
             text = self._ngrams.encode([END * (n - 1) + line for line in ended])
@@ -36,7 +39,7 @@ class Ladder:
 
     def sample(self, n: int, count: int, *, rng: np.random.Generator) -> list[str]:
         """Draw `count` lines from the n-gram model, cut at the longest line's length if they have not ended."""
-        end = 1 + self._ngrams.symbols.index(END)
+        end = self._end
         drawn = np.full((count, self._longest), end, dtype=np.min_scalar_type(self._ngrams.base - 1))
         context = np.full((count, n - 1), end, dtype=drawn.dtype)
         alive = np.arange(count)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,10 @@ import numpy.typing as npt
 from textgan.metrics.floor import Floor
 from textgan.metrics.lines import View
 
+Result = TypeVar("Result")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Texts:
     """Both sides of a comparison, cut alike."""
 
@@ -25,6 +27,14 @@ class Texts:
     """Real rows in the samples' place, and what they are measured against."""
     sources: npt.NDArray[np.integer[Any]] | None = None
     """The line that each row of the reference was cut from, (row,); None where each row is a line."""
+
+    _made: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """Return what `make` makes, made when the key is first asked for: several families need the same counts."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast("Result", self._made[key])
 
     @property
     def counts(self) -> dict[str, int]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-BLOCK = 1 << 16  # lines encoded at once
+from textgan.metrics.alphabets import Alphabet, Characters, Read, blocks, smallest
+
+HELD = 1 << 20  # lines of which the ids are kept; of more they are read again each time
 DENSE = 1 << 20  # up to so many codes are counted in a table, more are sorted
 LARGEST = 1 << 63  # codes stay below
+MOST = 1 << 28  # n-grams that are counted together; of more, a range of codes at a time, so that memory is bounded
 
 Codes = npt.NDArray[np.unsignedinteger[Any]]
+Range = tuple[int, int]
+"""The codes from the first to before the second."""
 
 
 class Counts(NamedTuple):
@@ -24,58 +29,83 @@ class Counts(NamedTuple):
     """Occurrences of each, all positive, (distinct,)."""
 
 
-class Block(NamedTuple):
-    """Some lines, one after the other."""
+class Encoded:
+    """Lines as ids, a block at a time."""
 
-    ids: Codes
-    """One id a character, (characters,)."""
-    ends: npt.NDArray[np.int64]
-    """Where each line ends, (lines,)."""
+    def __init__(self, lines: Sequence[str], alphabet: Alphabet) -> None:
+        self.lines, self._alphabet = lines, alphabet
+        self._held: list[Read] | None = None
+
+    def __iter__(self) -> Iterator[Read]:
+        if len(self.lines) > HELD:
+            return map(self._alphabet.read, blocks(self.lines))
+        if self._held is None:
+            self._held = list(map(self._alphabet.read, blocks(self.lines)))
+        return iter(self._held)
+
+    def total(self, n: int) -> int:
+        """Number of n-grams that lie within one line."""
+        return sum(int(np.maximum(np.diff(block.ends, prepend=0) - n + 1, 0).sum()) for block in self)
 
 
 class NGrams:
     """The n-grams of a reference, and codes for the n-grams of any lines.
 
     A code is the n ids read as a number in base `base`; where that would not fit into 63 bits it is the rank of the
-    first n-1 characters among the reference's, times base, plus the last id. All characters that the reference lacks
+    first n-1 symbols among the reference's, times base, plus the last id. All symbols that the reference lacks
     share id 0, and all (n-1)-grams it lacks share a rank: their n-grams are distinct from every one of the
     reference's, which is all that a comparison with the reference asks.
     """
 
-    def __init__(self, reference: Sequence[str]) -> None:
-        seen = np.zeros(0x110000, dtype=bool)
-        for points, _ in _points(reference):
-            seen[points] = True
-        self.symbols: list[str] = [chr(point) for point in np.flatnonzero(seen)]
-        self.base = len(self.symbols) + 1
-        self._id = np.where(seen, np.cumsum(seen), 0).astype(_smallest(self.base))
-        self._reference = self.encode(reference)
+    def __init__(
+        self,
+        reference: Sequence[str],
+        alphabet: Callable[[Iterable[Sequence[str]]], Alphabet] = Characters,
+    ) -> None:
+        self.alphabet = alphabet(blocks(reference))
+        self.base = self.alphabet.base
+        self.reference = self.encode(reference)
         self._counts: dict[int, Counts] = {}
 
     def counts(self, n: int) -> Counts:
         """The reference's own counts of n-grams, made when first asked for."""
         if n not in self._counts:
-            self._counts[n] = self.count(self._reference, n)
+            self._counts[n] = self.count(self.reference, n)
         return self._counts[n]
 
-    def encode(self, lines: Sequence[str]) -> list[Block]:
-        """Lines as ids: 0 for a character that the reference lacks, else 1 + its place in `symbols`."""
-        return [Block(self._id[points], np.cumsum(lengths)) for points, lengths in _points(lines)]
+    def encode(self, lines: Sequence[str]) -> Encoded:
+        """Lines as ids: 0 for a symbol that the reference lacks."""
+        return Encoded(lines, self.alphabet)
 
-    def count(self, text: Iterable[Block], n: int) -> Counts:
-        """Count the n-grams that lie within one line."""
+    def count(self, text: Iterable[Read], n: int, within: Range | None = None) -> Counts:
+        """Count the n-grams that lie within one line, all of them or those of a range of codes."""
         size = self.size(n)
-        windows = (self.codes(block.ids, n)[_within(block, n)] for block in text)
+        windows = (self.windows(block, n) for block in text)
+        if within is not None:
+            windows = (codes[(codes >= within[0]) & (codes < within[1])] for codes in windows)
         if size > DENSE:
             return _merged(_runs(np.sort(codes)) for codes in windows)
         table = np.zeros(size, dtype=np.int64)
         for codes in windows:
             table += np.bincount(codes, minlength=size)
         keys = np.flatnonzero(table)
-        return Counts(keys.astype(_smallest(size)), table[keys])
+        return Counts(keys.astype(smallest(size)), table[keys])
+
+    def ranges(self, n: int, total: int) -> list[Range]:
+        """Part the codes so that a text of `total` n-grams has about `MOST` of them in each range."""
+        parts = -(-total // MOST)
+        if parts <= 1 or self.size(n) <= DENSE:
+            return [(0, self.size(n))]
+        first = np.sort(self.windows(next(iter(self.reference)), n))
+        edges = np.unique(first[np.linspace(0, len(first) - 1, parts + 1).astype(np.int64)[1:-1]]).tolist()
+        return list(zip([0, *edges], [*edges, self.size(n)], strict=True))
+
+    def windows(self, block: Read, n: int) -> Codes:
+        """Codes of the n-grams that lie within one line, in the order of the text."""
+        return self.codes(block.ids, n)[_within(block, n)]
 
     def codes(self, ids: Codes, n: int) -> Codes:
-        """Code of the n ids that start at each position, (characters - n + 1,); they may span lines."""
+        """Code of the n ids that start at each position, (symbols - n + 1,); they may span lines."""
         if n == 1:
             return ids
         exact = self.base**n < LARGEST
@@ -83,7 +113,7 @@ class NGrams:
         left = self.codes(ids, head)[: max(len(ids) - n + 1, 0)]
         if not exact:
             left = self._rank(left, head)
-        codes: Codes = np.multiply(left, self.base ** (n - head), dtype=_smallest(self.size(n)))
+        codes: Codes = np.multiply(left, self.base ** (n - head), dtype=smallest(self.size(n)))
         codes += self.codes(ids, n - head)[head:]
         return codes
 
@@ -96,7 +126,7 @@ class NGrams:
         rows, length = contexts.shape
         if length == 0:
             return np.zeros(rows, dtype=np.uint64)
-        codes = self.codes(contexts.ravel().astype(_smallest(self.base)), length)[::length]
+        codes = self.codes(contexts.ravel().astype(smallest(self.base)), length)[::length]
         if self.base ** (length + 1) >= LARGEST:
             codes = self._rank(codes, length)
         return codes.astype(np.uint64) * np.uint64(self.base)
@@ -115,15 +145,7 @@ def locate(keys: Codes, wanted: Codes) -> tuple[npt.NDArray[np.intp], npt.NDArra
     return place, keys[np.minimum(place, len(keys) - 1)] == wanted
 
 
-def _points(lines: Sequence[str]) -> Iterator[tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]]:
-    """Code points (characters,) and line lengths (lines,) of each block of lines."""
-    for start in range(0, len(lines), BLOCK):
-        block = lines[start : start + BLOCK]
-        joined = "".join(block).encode("utf-32-le", "surrogatepass")
-        yield np.frombuffer(joined, dtype=np.uint32), np.fromiter(map(len, block), np.int64, len(block))
-
-
-def _within(block: Block, n: int) -> npt.NDArray[np.bool_]:
+def _within(block: Read, n: int) -> npt.NDArray[np.bool_]:
     """Which windows of n ids, by first position, cross no end of a line, (characters - n + 1,)."""
     if len(block.ids) < n:
         return np.zeros(0, dtype=bool)
@@ -157,8 +179,3 @@ def _sum(small: Counts, large: Counts) -> Counts:
     counts[place[found]] += small.counts[found]
     new = ~found
     return Counts(np.insert(large.keys, place[new], small.keys[new]), np.insert(counts, place[new], small.counts[new]))
-
-
-def _smallest(size: int) -> np.dtype[Any]:
-    """The narrowest unsigned type that holds 0..size-1."""
-    return np.min_scalar_type(size - 1)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from textgan.metrics.jsd import jsd
+from textgan.metrics import jsd
 from textgan.metrics.metric import MetricFunction
 from textgan.metrics.words import known_words, unique
 
-METRICS: dict[str, MetricFunction] = {"jsd": jsd, "words": known_words, "unique": unique}
+METRICS: dict[str, MetricFunction] = {
+    **jsd.FAMILIES,
+    "cosine": jsd.cosine,
+    "words": known_words,
+    "unique": unique,
+}
+
+DEFAULT = ("jsd", "words", "unique")
+"""What is measured where nothing is asked for."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from textgan.metrics.interval import clipped, interval, of_ratio
 from textgan.metrics.lines import View
 from textgan.metrics.metric import Metric, Texts
 
@@ -49,7 +50,13 @@ def known_words(texts: Texts, *, view: View, rng: np.random.Generator) -> list[M
     else:
         floor = known_share(texts.reference, known, view.length)
     value = known_share(texts.samples, known, view.length)
-    return [Metric("words", "", value, floor, "higher", texts.counts)]
+    low, high = None, None
+    if value is not None:
+        split = [words(line, view.length) for line in texts.samples]
+        seen = np.array([sum(word in known for word in line) for line in split], float)
+        contributions = of_ratio(seen, np.array(list(map(len, split)), float))
+        low, high = clipped(interval(value, contributions, rng=rng))
+    return [Metric("words", "", value, floor, "higher", texts.counts, low, high)]
 
 
 def unique(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metric]:

@@ -14,7 +14,7 @@ from textgan.metrics.floor import floor_rows
 from textgan.metrics.ladder import LONGEST, ladder
 from textgan.metrics.lines import MOST, View, few
 from textgan.metrics.metric import Metric, Texts
-from textgan.metrics.table import METRICS
+from textgan.metrics.table import DEFAULT, METRICS
 
 SCHEMA = 1
 
@@ -47,11 +47,10 @@ class Report:
         """Return strict JSON: what does not exist is null, a ladder that does not exist is absent."""
         metrics: dict[str, Any] = {}
         for metric in self.metrics:
-            numbers = {"value": metric.value, "floor": metric.floor}
             if metric.key:
-                metrics.setdefault(metric.name, {})[metric.key] = numbers | {"excess": metric.excess}
+                metrics.setdefault(metric.name, {})[metric.key] = _number(metric)
             else:
-                metrics[metric.name] = numbers
+                metrics[metric.name] = _number(metric)
         rungs = None if self.ladder is None else _with_text_keys(self.ladder)
         return {
             "schema": SCHEMA,
@@ -71,7 +70,7 @@ def report(
     reference: Sequence[str],
     training: Sequence[str] | None = None,
     *,
-    metrics: Iterable[str] = tuple(METRICS),
+    metrics: Iterable[str] = DEFAULT,
     n: Iterable[int] = range(1, 7),
     max_chars: int | None = None,
     count_pads: bool = False,
@@ -153,7 +152,9 @@ def _notes(samples: int, floor_samples: int, numbers: Sequence[Metric], trained:
     if view.length is not None:
         pads = ", short ones padded, pads counted" if view.count_pads else ""
         notes.append(f"lines cut at {view.length} characters{pads}; the last word of a line so long is left out")
-    missing = [f"{number.name}-{number.key}".rstrip("-") for number in numbers if number.value is None]
+    missing = [
+        f"{number.name}-{number.key}".rstrip("-") for number in numbers if number.value is None and not number.infinite
+    ]
     if missing:
         notes.append(f"no value for {', '.join(missing)}: no line is long enough")
     return notes
@@ -173,6 +174,15 @@ def _limits(reference: Sequence[str], modelled: Sequence[str] | None, view: View
     ):
         notes.append(f"the ladder learns the first {LONGEST:,} characters of a line")
     return notes
+
+
+def _number(metric: Metric) -> dict[str, Any]:
+    """What is told of one number; further counts where there are such, since those of the lines are told once."""
+    told: dict[str, Any] = {key: getattr(metric, key) for key in ("value", "low", "high", "floor", "excess")}
+    if metric.infinite:
+        told["infinite"] = True
+    further = {key: count for key, count in metric.counts.items() if key not in ("samples", "reference")}
+    return told | ({"counts": further} if further else {})
 
 
 def _with_text_keys(rungs: dict[int, dict[int, float | None]]) -> dict[str, dict[str, float | None]]:
