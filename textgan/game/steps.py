@@ -39,7 +39,7 @@ class Game:
     """Weights of an auxiliary classifier in the critic's and the generator's loss; None where there is no such."""
 
     @property
-    def looks_at_samples(self) -> bool:
+    def samples(self) -> bool:
         """Whether a term looks at what the generator makes."""
         return any(term.samples for _, term in self.terms.values())
 
@@ -110,8 +110,7 @@ def generator_step(
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 10-11, where the adversarial term is the only one.
     """
-    looked_at = critic is not None or game.looks_at_samples
-    output = generator(noise, relax) if looked_at else Output(noise[:0], noise[:0], rows[:0])
+    output = generator(noise, relax) if critic is not None or game.samples else Output(noise[:0], noise[:0], rows[:0])
     loss, losses = torch.zeros((), device=noise.device), {}
     if critic is not None:
         wrapped = game.constraint.wrap(critic)
