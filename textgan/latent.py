@@ -24,7 +24,7 @@ def path(start: Tensor, end: Tensor, steps: int) -> Tensor:
     norms = a.norm() + share * (b.norm() - a.norm())
     u, v = a / a.norm(), b / b.norm()
     angle = torch.arccos((u @ v).clamp(-1, 1))
-    if angle.sin() < FLAT:
+    if not angle.sin() > FLAT:  # 0 itself has no direction, and NaN for an angle
         return ((1 - share) * a + share * b).to(start.dtype)
     turned = (((1 - share) * angle).sin() * u + (share * angle).sin() * v) / angle.sin()
     points: Tensor = norms * turned
