@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from textgan import load, train
 from textgan.assemble import build, check
 from textgan.config import Config
 from textgan.contract import Output, Term, TermBatch
@@ -175,3 +177,34 @@ def test_rows_end_at_their_first_pad_only_where_pads_are_no_text(pad: str, tiny_
     nothing = Output(noise, noise, rows)
     loss, _ = term.function(TermBatch(nothing, rows, None, None, partial(net.teacher, noise=noise)), {}, rng=None)  # type: ignore[arg-type]
     assert loss.item() == pytest.approx(slow_nll(rows, net.teacher(rows, noise), ends=pad == "own"), rel=1e-5)
+
+
+GAMES: dict[str, dict[str, Any]] = {
+    "alone": {},
+    "with critic and counts": {
+        "critic.net": "downsampling", "count_critic.weight": 1.0, "generator.relaxation": "straight_through",
+        "game.weight": 1.0,
+    },
+    "no likelihood": {"critic.net": "downsampling", "game.weight": 1.0, "likelihood.weight": 0.0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("labelled", [False, True], ids=["plain", "labelled"])
+@pytest.mark.parametrize("name", GAMES)
+def test_a_recurrent_generator_plays_every_game(
+    name: str, labelled: bool, tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = tiny_text.read_text(encoding="utf-8").splitlines()
+    rows = [f"{line}\t{len(line.split())}" for line in lines]
+    (tmp_path / "rows.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    flags = GAMES[name] | {"training.steps": 4, "evaluation.samples": 20, "corpus.name": str(tmp_path / "rows.tsv")}
+    config = recurrent(tiny_text, **flags | ({"corpus.label_column": "label"} if labelled else {}))
+    outcome = train(config, run=tmp_path / "run")
+    assert (outcome.stopped, outcome.step) == ("finished", 4)
+    model = load(outcome.folder)
+    assert len(model.generate(5)) == len(model.interpolate(0, 1, steps=5)) == 5
+    assert bool(model.space.labels) == labelled
+    if "likelihood.weight" not in flags:
+        row = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-2])
+        assert 0 < row["generator"]["likelihood"] < 10
