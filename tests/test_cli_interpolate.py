@@ -253,3 +253,12 @@ def test_help_teaches_with_examples(textgan: Command) -> None:
     assert "  textgan interpolate --around 7 -n 10 " in out
     assert all(f"{default})" in out for default in ("(0", "(1", "(8", "(0.3"))
     assert max(map(len, out.splitlines())) <= 120
+
+
+def test_neighbours_of_two_seeds_lie_in_different_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, seen = new_model(), list[torch.Tensor]()
+    monkeypatch.setattr(Model, "_lines", lambda self, points, *rest: [seen.append(points)])
+    for seed in (1, 2):
+        made.around(seed, 3, radius=1.0)
+    assert not torch.isclose(seen[0], seen[1]).any()
+    assert len(seen[0].unique(dim=0)) == 3
