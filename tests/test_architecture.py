@@ -28,6 +28,7 @@ ALLOWED = {
     "symbols": {"errors"},
     "memory": {"errors"},
     "spaces": {"symbols"},
+    "latent": set(),
     "nets": {"contract"},
     "game": {"contract"},
     "training": BOTTOM | {"game"},
@@ -35,7 +36,7 @@ ALLOWED = {
     "metrics": BOTTOM,
     "config": set(),
     "settings": BOTTOM | {"config"},
-    "model": BOTTOM | {"config", "nets", "spaces", "game", "training.sampler", "__version__"},
+    "model": BOTTOM | {"config", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"metrics"},
     "assemble": BOTTOM
     | {"config", "corpora", "game", "memory", "metrics", "model", "nets", "spaces", "symbols", "training"},
@@ -58,6 +59,7 @@ LIBRARIES = {
     "memory": set[str](),
     "symbols": {"numpy", "sentencepiece"},
     "spaces": {"torch"},
+    "latent": {"torch"},
     "metrics": {"numpy"},
     "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
 }

@@ -24,6 +24,7 @@ OPTIONS = {
     "--seed --set --steps",
     "prepare": "--column --config --data --json --label-column --processes --set",
     "corpora": "--data --json --verify",
+    "interpolate": "--around --from --json --label --model --out --radius --steps --temperature --to -n",
     "generate": "--json --label --model --out --seed --temperature -n",
     "show": "--config --describe --json --origin --set",
 }

@@ -121,7 +121,10 @@ def test_textgan_data_is_the_folder_of_the_corpus_and_other_variables_are_left_a
     ("arguments", "told"),
     [
         ({"preset_or_file": "quik"}, "'quik'; did you mean 'quick'?"),
-        ({"preset_or_file": "zzzz"}, "known: counts, pieces, quick, relativistic, smoke, wgan_gp, wgan_gp_ttur, words"),
+        (
+            {"preset_or_file": "zzzz"},
+            "known: baseline_lm, counts, pieces, quick, relativistic, smoke, wgan_gp",
+        ),
         ({"overrides": ["text.lenght=3"]}, "unknown key 'text.lenght' (-s); did you mean 'length'?"),
         ({"overrides": ["training.batches=3"]}, "did you mean 'batch'?"),
         ({"overrides": ["text.xyz=3"]}, "; known: cut, decode, length, max_symbols, pad"),

@@ -82,6 +82,10 @@ def check(config: Config) -> None:
     ):
         if weight and not all(1 <= n <= config.text.length for n in orders):
             raise UsageError(f"{key}: {list(orders)} must lie within 1 to text.length ({config.text.length})")
+    if config.likelihood.weight and not hasattr(GENERATORS[config.generator.net], "teacher"):
+        raise UsageError(
+            f"likelihood.weight: the net {config.generator.net!r} gives no likelihood; set generator.net=recurrent"
+        )
     terms = [name for name in TERMS if getattr(config, name).weight]
     if terms and config.generator.temperature != 1:
         raise UsageError(f"generator.temperature: must be 1 with {terms[0]}, which knows the softmax at temperature 1")
@@ -177,7 +181,7 @@ def build_terms(config: Config, corpus: Corpus, device: torch.device) -> dict[st
     for name, factory in TERMS.items():
         section = getattr(config, name)
         if section.weight:
-            settings = section.model_dump(exclude={"weight"})
+            settings = section.model_dump(exclude={"weight"}) | {"ends": corpus.space.pad == "own"}
             if corpus.train.labels is not None:
                 settings |= {"labels": len(corpus.space.labels), "row_labels": blocks(corpus.train.labels)}
             terms[name] = factory(blocks(corpus.train.ids), symbols=corpus.space.size, device=device, **settings)

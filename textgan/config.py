@@ -79,13 +79,13 @@ class Generator(Section):
     """The net that turns noise into samples, and its optimizer."""
 
     net: str = "upsampling"
-    """Architecture: upsampling or paper."""
+    """Architecture: upsampling, paper, or recurrent, which writes one symbol after the other."""
     width: int = Field(48, ge=1, le=16_384)
-    """Channels at full length. [channels]"""
+    """Channels at full length; of the recurrent net, values of a layer's state. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks (paper net only). [blocks]"""
+    """Residual blocks of the paper net, layers of the recurrent net. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd. [positions]"""
+    """Convolution kernel, odd; the recurrent net has none. [positions]"""
     latent: int = Field(128, ge=1, le=65_536)
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
@@ -165,6 +165,13 @@ class CountCritic(Section):
     """Score only so many likeliest symbols of each position; 0 scores them all. [symbols]"""
 
 
+class Likelihood(Section):
+    """Likelihood of real text under a recurrent generator that reads it symbol by symbol: a generator term."""
+
+    weight: float = Field(0.0, ge=0)
+    """Weight in the generator's loss; 0 leaves the term out. [ratio]"""
+
+
 class WindowLikelihood(Section):
     """Likelihood of real windows under the generator's own windows: a generator term for early training."""
 
@@ -219,6 +226,7 @@ class Config(Section):
     critic: Critic = Critic()
     game: Game = Game()
     count_critic: CountCritic = CountCritic()
+    likelihood: Likelihood = Likelihood()
     window_likelihood: WindowLikelihood = WindowLikelihood()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()

@@ -92,12 +92,16 @@ class TermBatch(NamedTuple):
     """What a generator term may look at in one generator step."""
 
     output: Output
+    """What the generator made; empty where neither a critic nor a term looks at it."""
     real: Tensor
     """Rows of the corpus as stored: ids (batch, position)."""
     features: Callable[[Tensor], Tensor] | None
     """The critic's features of samples, or None where the game has no critic."""
     labels: Tensor | None = None
     """The class of each sample and each real row, (batch,) int64, or None where there are none."""
+    teacher: Callable[[Tensor], Tensor] | None = None
+    """Rows of ids (batch, position) to the logits that the generator gives each next symbol of them under the step's
+    noise, (batch, position, symbol); None of a generator that does not read what it has written."""
 
 
 class TermFunction(Protocol):
@@ -116,3 +120,5 @@ class Term:
     """Makes the state before the first step; large tables in it are then updated in place."""
     pack: Callable[[State], State] = lambda state: state
     unpack: Callable[[State], State] = lambda state: state
+    samples: bool = True
+    """Looks at what the generator made; where nothing does, nothing is made."""

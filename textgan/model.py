@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, repeat
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from textgan import __version__
+from textgan import __version__, latent
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
@@ -29,6 +31,10 @@ from textgan.training import sampler
 PART = 1 << 22  # logits of rows that go through the net at once: large vocabularies would fill the memory
 BLOCK = 256  # rows generated together; always whole blocks, so that a row depends on its seed and index only
 MANY = 20  # labels that a model card names
+Pick = Callable[[Tensor], Tensor]
+"""Probabilities (..., symbol) to drawn ids (...)."""
+Decode = Callable[[Tensor, Pick], Tensor]
+"""Logits (..., symbol) to ids (...)."""
 CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.json", "README.md"
 
 
@@ -75,13 +81,61 @@ class Model:
         """Yield the lines of `generate` in blocks, so that any number fits in memory."""
         if n < 0:
             raise TextganError(f"cannot generate {n} lines; ask for 0 or more")
-        if temperature is not None and not 0 < temperature < float("inf"):
-            raise TextganError(f"the temperature must be a positive number, not {temperature}")
-        decode = self.config.text.decode if temperature is None else "sample"
-        drawn_at = self.config.generator.temperature if temperature is None else temperature
+        decode = self._decode(temperature)
         for block, condition in enumerate(self._conditions(n, seed, label)):
-            ids = self._ids(sampler.generator(seed, "generate", block), condition, decode, drawn_at)
+            ids = self._ids(sampler.generator(seed, "generate", block), condition, decode)
             yield self.space.decode(ids.numpy()[: n - block * BLOCK])
+
+    def interpolate(
+        self, start: int, end: int, *, steps: int = 8, temperature: float | None = None, label: str | None = None
+    ) -> list[str]:
+        """Return the lines along the arc from one seed's noise to another's.
+
+        A seed's noise is that of the first line of `generate`. All symbols are drawn with the numbers of `start`, so
+        that lines change with the noise alone: the first is what `start` generates, the last what `end` would with
+        these numbers (decoded by argmax, what it does).
+
+        Args:
+            start: seed of the first line, of the draws and, of a conditional model, of the class of all lines.
+            end: seed of the last line's noise.
+            steps: number of lines, 2 or more.
+            temperature: as for `generate`.
+            label: the class of all lines.
+
+        Raises:
+            TextganError: fewer than 2 steps, or no such temperature.
+            UsageError: a label that the model does not know.
+        """
+        if steps < 2:
+            raise TextganError(f"a path of {steps} steps has no two ends; ask for 2 or more")
+        return self._lines(latent.path(self._noise(start), self._noise(end), steps), start, temperature, label)
+
+    def around(
+        self, seed: int, n: int, *, radius: float = 0.3, temperature: float | None = None, label: str | None = None
+    ) -> list[str]:
+        """Return the lines of `n` neighbours of a seed's noise; line i depends on (seed, i) only.
+
+        All symbols are drawn with the seed's own numbers, as `interpolate` does.
+
+        Args:
+            seed: of the noise that is the centre, of the draws and, of a conditional model, of the class of all lines.
+            n: number of lines, 0 or more.
+            radius: from 0, the seed's own line, to 1, noise that knows nothing of the seed's. [ratio]
+            temperature: as for `generate`.
+            label: the class of all lines.
+
+        Raises:
+            TextganError: a negative number of lines, a radius outside 0 to 1, or no such temperature.
+            UsageError: a label that the model does not know.
+        """
+        if n < 0:
+            raise TextganError(f"cannot generate {n} lines; ask for 0 or more")
+        if not 0 <= radius <= 1:
+            raise TextganError(f"the radius must lie within 0 to 1, not at {radius}")
+        rng, size = sampler.generator(seed, "around", 0), self.config.generator.latent
+        blocks = [sampler.noise(BLOCK, size, rng=rng) for _ in range(max(1, -(-n // BLOCK)))]
+        points = latent.neighbours(self._noise(seed), torch.cat(blocks)[:n], radius)
+        return self._lines(points, seed, temperature, label)
 
     def labels(self, n: int, *, seed: int = 0, label: str | None = None) -> list[str]:
         """Return the class of each line that `generate` gives for the same arguments; none of a model without labels.
@@ -110,21 +164,54 @@ class Model:
                 drawn = torch.randint(int(ends[-1]), (BLOCK,), generator=sampler.generator(seed, "labels", block))
                 yield torch.bucketize(drawn, ends, right=True)
 
-    @torch.inference_mode()
-    def _ids(self, rng: torch.Generator, condition: Tensor | None, decode: str, temperature: float) -> Tensor:
-        """One block of ids (row, position) under labels (row,)."""
-        device = next(self.net.parameters()).device
-        noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng).to(device)
-        rows = max(1, PART // (self.space.length * self.space.size))
-        labels = repeat(None) if condition is None else torch.split(condition.to(device), rows)
-        parts = zip(torch.split(noise, rows), labels, strict=False)
-        return torch.cat([self._part(part, label, decode, temperature, rng) for part, label in parts])
+    def _decode(self, temperature: float | None) -> Decode:
+        """How logits become ids: as trained or, at a temperature, by drawing."""
+        if temperature is None:
+            return partial(DECODERS[self.config.text.decode], self.config.generator.temperature)
+        if not 0 < temperature < float("inf"):
+            raise TextganError(f"the temperature must be a positive number, not {temperature}")
+        return partial(DECODERS["sample"], temperature)
 
-    def _part(
-        self, noise: Tensor, condition: Tensor | None, decode: str, temperature: float, rng: torch.Generator
-    ) -> Tensor:
-        logits = bind_generator(self.net, condition)(noise, lambda logits: (logits, logits)).logits
-        return DECODERS[decode](self.space.allowed(logits), temperature, rng).cpu()
+    @property
+    def _rows(self) -> int:
+        """How many rows go through the net at once."""
+        return min(BLOCK, max(1, PART // (self.space.length * self.space.size)))
+
+    def _noise(self, seed: int) -> Tensor:
+        """The noise (latent,) of a seed's first line."""
+        return sampler.noise(BLOCK, self.config.generator.latent, rng=sampler.generator(seed, "generate", 0))[0]
+
+    def _ids(self, rng: torch.Generator, condition: Tensor | None, decode: Decode) -> Tensor:
+        """One block of ids (row, position) under labels (row,)."""
+        noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng)
+        labels = repeat(None) if condition is None else torch.split(condition, self._rows)
+        parts = zip(torch.split(noise, self._rows), labels, strict=False)
+        return torch.cat([self._part(part, label, decode, partial(draw, rng=rng)) for part, label in parts])
+
+    def _lines(self, points: Tensor, seed: int, temperature: float | None, label: str | None) -> list[str]:
+        """The lines of points (count, latent), each drawn and labelled as the first line of a seed."""
+        decode, lines = self._decode(temperature), list[str]()
+        condition = next(self._conditions(1, seed, label))
+        labels = None if condition is None else condition[:1].expand(self._rows)
+        for part in torch.split(points, self._rows):
+            rng = sampler.generator(seed, "generate", 0)
+            sampler.noise(BLOCK, points.shape[1], rng=rng)  # comes before the draws
+            whole = F.pad(part, (0, 0, 0, self._rows - len(part)))  # so many rows at once as `generate` has
+            ids = self._part(whole, labels, decode, partial(draw, rng=rng, shared=True))
+            lines += self.space.decode(ids.numpy()[: len(part)])
+        return lines
+
+    @torch.inference_mode()
+    def _part(self, noise: Tensor, condition: Tensor | None, decode: Decode, pick: Pick) -> Tensor:
+        """Ids (row, position) of noise under labels; a recurrent net reads the symbols that are decoded."""
+        device = next(self.net.parameters()).device
+        generator = bind_generator(self.net, None if condition is None else condition.to(device))
+
+        def relax(logits: Tensor) -> tuple[Tensor, Tensor]:
+            ids = decode(self.space.allowed(logits), pick)
+            return self.space.to_sample(ids), ids
+
+        return generator(noise.to(device), relax).ids.cpu()
 
     def save(self, folder: Path) -> None:
         """Write the model folder as a whole: config.json, model.safetensors, alphabet.json and a model card."""
@@ -140,12 +227,12 @@ class Model:
         write_folder(folder, fill)
 
 
-def _argmax(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
+def _argmax(temperature: float, logits: Tensor, pick: Pick) -> Tensor:
     return logits.argmax(-1)
 
 
-def _sample(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
-    return draw((logits / min(max(temperature, 1e-30), 1e30)).softmax(-1), rng=rng)  # beyond, float32 gives NaN
+def _sample(temperature: float, logits: Tensor, pick: Pick) -> Tensor:
+    return pick((logits / min(max(temperature, 1e-30), 1e30)).softmax(-1))  # beyond, float32 gives NaN
 
 
 def label_ends(space: Text, facts: dict[str, Any]) -> list[int]:
@@ -221,7 +308,7 @@ tags: [gan, text-generation, wgan-gp]
 ---
 # A textgan model of {corpus["name"]}
 
-A one-pass generator of sequences of {model.space.length} symbols over an alphabet of {len(model.space.symbols)},
+A generator of sequences of {model.space.length} symbols over an alphabet of {len(model.space.symbols)},
 trained for {facts["step"]:,} generator steps with the preset `{config.preset}`, decoded by {config.text.decode}.
 
 ```python

@@ -61,7 +61,7 @@ def generate(
     folder = folder or model.newest_run()
     trained = model.load(folder)
     blocks = trained.stream(count, seed=seed, temperature=temperature, label=label)
-    with _sink(out) as write:
+    with sink(out) as write:
         if as_json:
             samples = [line for block in blocks for line in block]
             told = {"schema": 1, "model": str(folder), "n": count, "seed": seed, "samples": samples}
@@ -75,7 +75,7 @@ def generate(
 
 
 @contextmanager
-def _sink(out: Path | None) -> Iterator[Callable[[str], None]]:
+def sink(out: Path | None) -> Iterator[Callable[[str], None]]:
     """Open where the data goes: UTF-8 with plain line feeds, whatever the locale."""
     with ExitStack() as stack:
         stream = stack.enter_context(_file(out)) if out else sys.stdout.buffer

@@ -24,6 +24,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "train": Entry("textgan.cli.train", "Train a GAN on text."),
     "generate": Entry("textgan.cli.generate", "Print new lines from a trained model."),
+    "interpolate": Entry("textgan.cli.interpolate", "Print the lines between two seeds, or around one."),
     "report": Entry("textgan.cli.report", "Measure samples against held-out text."),
     "corpora": Entry("textgan.cli.corpora", "List the corpora, and what of them is on this machine."),
     "prepare": Entry("textgan.cli.prepare", "Turn a corpus into rows on disk, which train otherwise does by itself."),

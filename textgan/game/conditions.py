@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from textgan.contract import Critic, Generator
+from textgan.contract import BoundRelaxation, Critic, Generator, Output
+
+
+@dataclass(frozen=True)
+class BoundGenerator:
+    """A generator of (noise, relax, condition=...) with the condition chosen: one label a sample."""
+
+    generator: Any
+    condition: Tensor
+
+    def __call__(self, noise: Tensor, relax: BoundRelaxation) -> Output:
+        """Generate one sample a row of noise (batch, latent), each under its condition."""
+        return self.generator(noise, relax, condition=self.condition)  # type: ignore[no-any-return]
+
+    def teacher(self, ids: Tensor, noise: Tensor) -> Tensor:
+        """Return teacher-forced logits of rows (batch, position), of a generator that has them."""
+        return self.generator.teacher(ids, noise, condition=self.condition)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -30,7 +45,7 @@ class BoundCritic:
 
 def bind_generator(generator: Any, condition: Tensor | None) -> Generator:
     """Return the generator with the real batch's condition (batch,) bound, or as it is where there is none."""
-    return generator if condition is None else partial(generator, condition=condition)
+    return generator if condition is None else BoundGenerator(generator, condition)
 
 
 def bind_critic(critic: Any, condition: Tensor | None) -> Critic:

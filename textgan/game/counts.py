@@ -276,6 +276,7 @@ def count_critic(
     pads: str = "paid",
     labels: int = 1,
     row_labels: Iterable[Tensor] | None = None,
+    ends: bool = False,
     device: torch.device | str = "cpu",
 ) -> Term:
     """Build the count critic of a corpus as a generator term.
@@ -300,15 +301,14 @@ def count_critic(
         pads: "unpaid" bounds the reward of windows of padding alone by 0; "paid" by `clip`, as any other's.
         labels: number of labels; 1 without.
         row_labels: their blocks (row,), beside those of the rows; None without.
-        device: where the tables live.
+        device: where the tables live; `ends` is not looked at.
     """
     classes = min(symbols, kept + 1)
     blocks = (block.clamp(max=classes - 1).int() for block in rows)
     counted = tables(
         blocks, orders=orders, classes=classes, edges=edges, bits=bits, labels=labels, row_labels=row_labels
     )
-    paid = pads == "paid"
-    known = {str(table.windows.order): Table(table.windows, table.real.to(device), paid) for table in counted}
+    known = {str(table.windows.order): Table(table.windows, table.real.to(device), pads == "paid") for table in counted}
     critic = CountCritic(known, classes, clip, forgetting, likeliest, counted_first)
     return Term(critic, critic.empty, critic.pack, critic.unpack)
 

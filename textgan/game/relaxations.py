@@ -9,13 +9,17 @@ from torch.nn import functional as F
 from textgan.contract import Relaxation
 
 
-def draw(probabilities: Tensor, *, rng: torch.Generator) -> Tensor:
+def draw(probabilities: Tensor, *, rng: torch.Generator, shared: bool = False) -> Tensor:
     """Draw one symbol a position, independently: probabilities (..., symbol) -> ids (...) int64.
 
     One uniform number a position against the cumulative sum, drawn on the CPU so that every device sees the same.
+    With `shared` every row, along the first axis, has the numbers of the first.
     """
     ends = probabilities.detach().cumsum(-1)
-    uniform = 1 - torch.rand(ends.shape[:-1], generator=rng).to(ends.device, ends.dtype)  # in (0, 1]
+    uniform = torch.rand(ends.shape[:-1], generator=rng)
+    if shared:
+        uniform = uniform[:1].expand_as(uniform)
+    uniform = 1 - uniform.to(ends.device, ends.dtype)  # in (0, 1]
     # the first end at or past the scaled number: always there, and never a symbol of probability 0
     return torch.searchsorted(ends, (uniform * ends[..., -1]).unsqueeze(-1)).squeeze(-1)
 

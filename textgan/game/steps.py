@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from textgan.contract import BoundRelaxation, Constraint, Critic, Generator, Objective, Penalty, State, Term, TermBatch
+from textgan.contract import (
+    BoundRelaxation,
+    Constraint,
+    Critic,
+    Generator,
+    Objective,
+    Output,
+    Penalty,
+    State,
+    Term,
+    TermBatch,
+)
 from textgan.game.conditions import classification
 
 
@@ -25,6 +37,11 @@ class Game:
     terms: Mapping[str, tuple[float, Term]]
     classification: tuple[float, float] | None = None
     """Weights of an auxiliary classifier in the critic's and the generator's loss; None where there is no such."""
+
+    @property
+    def samples(self) -> bool:
+        """Whether a term looks at what the generator makes."""
+        return any(term.samples for _, term in self.terms.values())
 
 
 class Step(NamedTuple):
@@ -93,7 +110,7 @@ def generator_step(
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 10-11, where the adversarial term is the only one.
     """
-    output = generator(noise, relax)
+    output = generator(noise, relax) if critic is not None or game.samples else Output(noise[:0], noise[:0], rows[:0])
     loss, losses = torch.zeros((), device=noise.device), {}
     if critic is not None:
         wrapped = game.constraint.wrap(critic)
@@ -104,12 +121,17 @@ def generator_step(
         if game.classification is not None:
             losses["classification"] = classification(critic, output.sample[:judged])
             loss = loss + game.classification[1] * losses["classification"]
-    batch = TermBatch(output, rows, None if critic is None else critic.features, labels)
+    batch = TermBatch(output, rows, None if critic is None else critic.features, labels, _teacher(generator, noise))
     after: dict[str, State] = {}
     for name, (weight, term) in game.terms.items():
         losses[name], after[name] = term.function(batch, states[name], rng=rng)
         loss = loss + weight * losses[name]
     return _step(loss, losses, parameters), after
+
+
+def _teacher(generator: Generator, noise: Tensor) -> Callable[[Tensor], Tensor] | None:
+    teacher = getattr(generator, "teacher", None)
+    return None if teacher is None else partial(teacher, noise=noise)
 
 
 def _step(loss: Tensor, losses: dict[str, Tensor], parameters: Sequence[Tensor]) -> Step:

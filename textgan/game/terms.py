@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from textgan.contract import Term
 from textgan.game.counts import count_critic
-from textgan.game.likelihood import window_likelihood
+from textgan.game.likelihood import likelihood, window_likelihood
 
 TERMS: dict[str, Callable[..., Term]] = {
     "count_critic": count_critic,
+    "likelihood": likelihood,
     "window_likelihood": window_likelihood,
 }

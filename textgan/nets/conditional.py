@@ -26,8 +26,16 @@ class ConditionalGenerator(nn.Module):
 
     def forward(self, noise: Tensor, relax: BoundRelaxation, *, condition: Tensor) -> Output:
         """Generate one sample a row of noise (batch, latent), each under its label (batch,) int64."""
-        output: Output = self.generator(torch.cat([noise, self.embedding(condition)], dim=1), relax)
+        output: Output = self.generator(self._joined(noise, condition), relax)
         return output
+
+    def teacher(self, ids: Tensor, noise: Tensor, *, condition: Tensor) -> Tensor:
+        """Teacher-forced logits of rows (batch, position) under their labels (batch,), of a generator that has them."""
+        logits: Tensor = self.generator.teacher(ids, self._joined(noise, condition))  # type: ignore[operator]
+        return logits
+
+    def _joined(self, noise: Tensor, condition: Tensor) -> Tensor:
+        return torch.cat([noise, self.embedding(condition)], dim=1)
 
 
 class ConditionalCritic(nn.Module):

@@ -1,0 +1,93 @@
+"""`textgan interpolate`: the lines between two seeds, or around one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from textgan.cli.generate import sink
+from textgan.cli.progress import printable
+
+EPILOG = """\b
+Examples:
+  textgan interpolate                            eight lines from seed 0 to seed 1, of the newest run under runs/
+  textgan interpolate --from 7 --to 12 --steps 20
+                                                 smaller steps between other lines
+  textgan interpolate --around 7 -n 10           ten lines near seed 7's
+  textgan interpolate --around 7 --radius 0.1    nearer ones: 0 is seed 7's line itself, 1 any line
+
+A seed stands for the first line that `textgan generate --seed` prints, and for the noise behind it. The path is an arc
+of the sphere near which the noise lies, in equal steps. Where symbols are drawn, every line has the draws of --from (or
+--around), so that lines differ by their noise alone. Neighbouring lines that resemble each other are a sign that the
+generator uses its noise smoothly; one trained by likelihood alone (the preset baseline_lm) hardly uses it at all."""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "-m",
+    "--model",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="RUN|MODEL_DIR",
+    help="A run, or the model folder in it. By default the newest run under runs/.",
+)
+@click.option("--from", "start", type=click.IntRange(min=0), metavar="SEED", help="Where the path starts (0).")
+@click.option("--to", "end", type=click.IntRange(min=0), metavar="SEED", help="Where the path ends (1).")
+@click.option("--steps", type=click.IntRange(min=2), metavar="N", help="Lines on the path, both ends among them (8).")
+@click.option("--around", type=click.IntRange(min=0), metavar="SEED", help="Print neighbours of this seed, no path.")
+@click.option("--radius", type=click.FloatRange(0, 1), metavar="R", help="How far neighbours are, from 0 to 1 (0.3).")
+@click.option("-n", "count", type=click.IntRange(min=0), metavar="N", help="Neighbours to print (8).")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="T",
+    help="Draw every symbol at this temperature, below 1 safer, above 1 wilder. By default as the preset decodes.",
+)
+@click.option("--label", metavar="NAME", help="Class of all lines. By default the class of the seed's line.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, not to stdout."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def interpolate(
+    folder: Path | None,
+    start: int | None,
+    end: int | None,
+    steps: int | None,
+    around: int | None,
+    radius: float | None,
+    count: int | None,
+    temperature: float | None,
+    label: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the lines along the path between two seeds' noise, or around one seed's."""
+    path, near = {"--from": start, "--to": end, "--steps": steps}, {"--radius": radius, "-n": count}
+    for option, value in (near if around is None else path).items():
+        if value is not None:
+            raise click.UsageError(f"{option} goes {'with' if around is None else 'without'} --around")
+    from textgan import model
+
+    folder = folder or model.newest_run()
+    trained = model.load(folder)
+    if around is None:
+        seed, to, steps = start or 0, 1 if end is None else end, steps or 8
+        where: dict[str, float] = {"from": seed, "to": to, "steps": steps}
+        lines = trained.interpolate(seed, to, steps=steps, temperature=temperature, label=label)
+    else:
+        seed, n, r = around, 8 if count is None else count, 0.3 if radius is None else radius
+        where = {"around": seed, "radius": r, "n": n}
+        lines = trained.around(seed, n, radius=r, temperature=temperature, label=label)
+    with sink(out) as write:
+        if as_json:
+            told: dict[str, Any] = {"schema": 1, "model": str(folder), **where, "samples": lines}
+            if trained.space.labels:
+                told["label"] = trained.labels(1, seed=seed, label=label)[0]
+            write(json.dumps(told, ensure_ascii=False) + "\n")
+        else:
+            show = printable if out is None and sys.stdout.isatty() else str
+            write("".join(f"{show(line)}\n" for line in lines))
