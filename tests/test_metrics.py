@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import codecs
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import textgan.metrics.lines as lines_room
 from textgan.errors import TextganError
@@ -194,6 +198,27 @@ def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
     assert read_lines(path) == ["one", "", " a\u2028b\x0b\x85\rc ", "last"]
     path.write_bytes(b"\n")
     assert read_lines(path) == [""]
+
+
+@given(
+    st.lists(st.sampled_from(["\n", "\r", "\r\n", "a", "é", "\u2028", "long line "]), min_size=1, max_size=40),
+    st.booleans(),
+)
+def test_lines_of_a_large_file_stay_in_it(parts: list[str], marked: bool) -> None:
+    text = "".join(parts)
+    expected = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder, "text")
+        path.write_bytes((codecs.BOM_UTF8 if marked else b"") + text.encode())
+        assert read_lines(path) == expected
+        for name, value in (("LARGE", 0), ("STRIDE", 3), ("CHUNK", 7), ("BLOCK", 2)):
+            patch.setattr(lines_room, name, value)
+        lines = read_lines(path)
+        assert isinstance(lines, Lines)
+        assert list(lines) == expected
+        assert [lines[i] for i in range(-len(lines), len(lines))] == expected * 2
+        assert lines[1:5] == expected[1:5]
+        assert lines[4:1] == []
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from typing import overload
+from typing import BinaryIO, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from textgan.errors import TextganError
 
 PAD = "\n"  # counts as a symbol of its own; no line holds it
 MOST = 500_000  # lines of one side whose n-grams are counted
 BLOCK = 1 << 16  # lines made at once
+LARGE = 1 << 26  # of a file that is larger, the lines are read when they are asked for [bytes]
+STRIDE = 1 << 8  # lines from one place that is known in such a file to the next
+CHUNK = 1 << 22  # read at a time [bytes]
 
 
 class Lines(Sequence[str]):
@@ -42,12 +49,13 @@ class Lines(Sequence[str]):
         return self._make(slice(at, at + 1))[0]
 
 
-def few(lines: Sequence[str]) -> Sequence[str]:
-    """The lines themselves, or 500,000 of more, in their order, chosen by seed 0."""
-    if len(lines) <= MOST:
+def few(lines: Sequence[str], most: int | None = None) -> Sequence[str]:
+    """The lines themselves, or `most` of more, 500,000 by default, in their order, chosen by seed 0."""
+    most = MOST if most is None else most
+    if len(lines) <= most:
         return lines
     chosen = np.zeros(len(lines), dtype=bool)
-    chosen[np.random.default_rng(0).choice(len(lines), MOST, replace=False)] = True
+    chosen[np.random.default_rng(0).choice(len(lines), most, replace=False)] = True
     return list(compress(lines, chosen))
 
 
@@ -75,42 +83,66 @@ class View:
         return [line.ljust(self.length, PAD) for line in lines]
 
 
-def read_lines(path: Path) -> list[str]:
-    r"""Read a UTF-8 text file, one line a sequence, empty ones too.
+def read_lines(path: Path) -> Sequence[str]:
+    r"""Read a UTF-8 text file, one line a sequence, empty ones too; of a large one the lines stay in the file.
 
     Lines end at \n only, one \r before it and a byte order mark are dropped.
 
     Raises:
         TextganError: the file is missing, unreadable, empty, binary, or not UTF-8.
     """
-    data = _read(path)
-    if not data:
-        raise TextganError(f"{path} is empty; give a text file with one sequence a line")
-    if b"\0" in data:
-        raise TextganError(f"{path} is a binary file; give a text file with one sequence a line")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise TextganError(_complaint(path, data)) from None
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    with _readable(path), path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size <= len(codecs.BOM_UTF8) and not file.seek(0) and not file.read().removeprefix(codecs.BOM_UTF8):
+            raise TextganError(f"{path} is empty; give a text file with one sequence a line")
+        file.seek(0)
+        start = len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
+        marks, count = _marks(file, path, start)
+    lines = Lines(count, lambda places: _read(path, marks, places, count))
+    return lines if size > LARGE else list(lines)
 
 
-def _read(path: Path) -> bytes:
+def _marks(file: BinaryIO, path: Path, start: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Where every `STRIDE`-th line starts, and then the end [bytes]; and how many lines there are."""
+    file.seek(start)
+    starts, at, count, bad, first = [np.array([start])], start, 0, 0, 0
+    whole = True
+    while block := file.read(CHUNK) + file.readline():
+        if b"\0" in block:
+            raise TextganError(f"{path} is a binary file; give a text file with one sequence a line")
+        wrong = [] if _is_utf8(block) else [i for i, line in enumerate(block.split(b"\n"), 1) if not _is_utf8(line)]
+        bad, first = bad + len(wrong), first or (count + wrong[0] if wrong else 0)
+        ends = 1 + np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+        starts.append(at + ends[STRIDE - 1 - count % STRIDE :: STRIDE])
+        at, count, whole = at + len(block), count + len(ends), block.endswith(b"\n")
+    if bad:
+        lines = "1 line is" if bad == 1 else f"{bad} lines are"
+        raise TextganError(f"{lines} not UTF-8 in {path}, the first at {path}:{first}; convert the file to UTF-8")
+    return np.concatenate([*starts, [at]]), count + (not whole)
+
+
+def _read(path: Path, marks: npt.NDArray[np.int64], places: slice, count: int) -> list[str]:
+    start, stop, step = places.indices(count)
+    if start >= stop:
+        return []
+    first = start // STRIDE
+    with _readable(path), path.open("rb") as file:
+        file.seek(int(marks[first]))
+        data = file.read(int(marks[min(-(-stop // STRIDE), len(marks) - 1)] - marks[first]))
+    lines = data.decode().removesuffix("\n").split("\n")[start - first * STRIDE : stop - first * STRIDE : step]
+    return [line.removesuffix("\r") for line in lines] if b"\r" in data else lines
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        return path.read_bytes()
+        yield
     except FileNotFoundError:
         raise TextganError(f"there is no file {path}; give the path of a text file") from None
     except IsADirectoryError:
         raise TextganError(f"{path} is a folder; give the path of a text file") from None
     except OSError as error:
         raise TextganError(f"{path} cannot be read: {error.strerror or error}") from None
-
-
-def _complaint(path: Path, data: bytes) -> str:
-    """Count the lines that are not UTF-8 and name the first."""
-    bad = [number for number, line in enumerate(data.split(b"\n"), 1) if not _is_utf8(line)]
-    lines = "1 line is" if len(bad) == 1 else f"{len(bad)} lines are"
-    return f"{lines} not UTF-8 in {path}, the first at {path}:{bad[0]}; convert the file to UTF-8"
 
 
 def _is_utf8(line: bytes) -> bool:
