@@ -47,7 +47,7 @@ def symbol_entropy(text: Sequence[Block]) -> tuple[float, Floats] | None:
     if len(ids) == 0:
         return None
     counts = np.bincount(ids)
-    surprise = -np.log2(np.maximum(counts, 1) / len(ids))  # an id that does not occur has no say
+    surprise = np.log2(len(ids) / np.maximum(counts, 1))  # an id that does not occur has no say
     entropy = float(counts @ surprise) / len(ids)
     each = lengths(text)
     excess = (surprise - entropy)[ids]

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-from textgan.metrics.ngrams import BLOCK, Block, NGrams
+from textgan.metrics.ngrams import BLOCK, Block, Counts, NGrams
 
 
 class WordNGrams(NGrams):
@@ -17,12 +17,13 @@ class WordNGrams(NGrams):
     """
 
     def __init__(self, reference: Sequence[str], split: Callable[[str], list[str]] = str.split) -> None:
-        super().__init__(())
+        # not super's: that would make a table of all code points
         self._split = split
         self.symbols = list(dict.fromkeys(chain.from_iterable(map(split, reference))))
         self.base = len(self.symbols) + 1
         self._known = {word: place for place, word in enumerate(self.symbols, 1)}
         self._reference = self.encode(reference)
+        self._counts: dict[int, Counts] = {}
 
     @property
     def text(self) -> list[Block]:
