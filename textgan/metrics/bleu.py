@@ -38,12 +38,16 @@ class Most(NamedTuple):
 
 
 class Repeats(NamedTuple):
-    """Occurrences of known n-grams within lines of a block, ordered by n-gram, then line, all (pair,)."""
+    """How often known n-grams occur in lines of a block, ordered by n-gram, then line, arrays all (pair,)."""
 
     gram: Ints
     line: Ints
     """Place in the block."""
     times: Ints
+    start: int
+    """Number of the block's first line."""
+    lines: int
+    """Lines of the block."""
 
 
 def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str], orders: Iterable[int] = ORDERS) -> Scores:
@@ -186,25 +190,24 @@ def _log_precision(matched: Floats, windows: Ints) -> Floats:
 
 def _matches(grams: WordNGrams, text: Sequence[Block], n: int, *, leave_out: bool) -> Floats:
     """N-grams of each line that are in some reference, each at most as often as in one reference, (line,)."""
-    most = _most(grams, n)
+    real = list(_repeats(grams, grams.text, n))
+    most = _most(real, len(grams.counts(n).keys))
     sums = [np.zeros(0)]
-    for start, block in _numbered(text):
-        gram, line, times = _repeats(grams, block, n)
+    for gram, line, times, start, lines in real if text is grams.text else _repeats(grams, text, n):
         limit = most.times[gram]
         if leave_out:
             limit = np.where(most.owner[gram] == line + start, most.elsewhere[gram], limit)
         clipped = np.minimum(times, limit).astype(np.float64)
-        sums.append(np.bincount(line, clipped, len(block.ends)).astype(np.float64))
+        sums.append(np.bincount(line, clipped, lines).astype(np.float64))
     return np.concatenate(sums)
 
 
-def _most(grams: WordNGrams, n: int) -> Most:
-    """The most occurrences of each of the references' n-grams in one of them."""
-    most = Most(*np.zeros((3, len(grams.counts(n).keys)), dtype=np.int32))
-    for start, block in _numbered(grams.text):
-        gram, line, times = _repeats(grams, block, n)
-        starts = np.flatnonzero(np.diff(gram, prepend=-1))
-        gram, (top, at, rest) = gram[starts], _top_two(times, starts)
+def _most(references: Iterable[Repeats], size: int) -> Most:
+    """The most occurrences of each of `size` n-grams in one of the references."""
+    most = Most(*np.zeros((3, size), dtype=np.int32))
+    for grams, line, times, start, _ in references:
+        starts = np.flatnonzero(np.diff(grams, prepend=-1))
+        gram, (top, at, rest) = grams[starts], _top_two(times, starts)
         before = most.times[gram]
         most.elsewhere[gram] = np.maximum(np.minimum(before, top), np.maximum(most.elsewhere[gram], rest))
         most.owner[gram] = np.where(top > before, line[at] + start, most.owner[gram])
@@ -222,18 +225,14 @@ def _top_two(times: Ints, starts: Ints) -> tuple[Ints, Ints, Ints]:
     return top, at, np.maximum.reduceat(rest, starts)
 
 
-def _repeats(grams: WordNGrams, block: Block, n: int) -> Repeats:
-    line = np.repeat(np.arange(len(block.ends)), np.diff(block.ends, prepend=0))
-    first, last = line[: max(len(line) - n + 1, 0)], line[n - 1 :]
-    within = first == last
-    gram, known = locate(grams.counts(n).keys, grams.codes(block.ids, n)[within])
-    pairs, times = np.unique(gram[known] * len(block.ends) + last[within][known], return_counts=True)
-    return Repeats(*np.divmod(pairs, len(block.ends)), times)
-
-
-def _numbered(text: Iterable[Block]) -> Iterator[tuple[int, Block]]:
-    """Blocks, each with the number of its first line."""
-    start = 0
-    for block in text:
-        yield start, block
-        start += len(block.ends)
+def _repeats(grams: WordNGrams, text: Iterable[Block], n: int) -> Iterator[Repeats]:
+    """Count the references' n-grams in each line, block by block."""
+    keys, start = grams.counts(n).keys, 0
+    for ids, ends in text:
+        line = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+        first, last = line[: max(len(line) - n + 1, 0)], line[n - 1 :]
+        within = first == last
+        gram, known = locate(keys, grams.codes(ids, n)[within])
+        pairs, times = np.unique(gram[known] * len(ends) + last[within][known], return_counts=True)
+        yield Repeats(*np.divmod(pairs, len(ends)), times, start, len(ends))
+        start += len(ends)

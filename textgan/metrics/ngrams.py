@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 BLOCK = 1 << 16  # lines encoded at once
 DENSE = 1 << 20  # up to so many codes are counted in a table, more are sorted
+ROOM = 8  # as they are if the table has more than so many places for each symbol of the text
 LARGEST = 1 << 63  # codes stay below
 
 Codes = npt.NDArray[np.unsignedinteger[Any]]
@@ -62,11 +63,11 @@ class NGrams:
         """Lines as ids: 0 for a character that the reference lacks, else 1 + its place in `symbols`."""
         return [Block(self._id[points], np.cumsum(lengths)) for points, lengths in _points(lines)]
 
-    def count(self, text: Iterable[Block], n: int) -> Counts:
+    def count(self, text: Sequence[Block], n: int) -> Counts:
         """Count the n-grams that lie within one line."""
         size = self.size(n)
         windows = (self.codes(block.ids, n)[_within(block, n)] for block in text)
-        if size > DENSE:
+        if size > min(DENSE, ROOM * sum(len(block.ids) for block in text)):
             return _merged(_runs(np.sort(codes)) for codes in windows)
         table = np.zeros(size, dtype=np.int64)
         for codes in windows:
