@@ -1,8 +1,8 @@
 """BLEU of samples against real text, of real text against the samples, and of each sample against the others.
 
 An n-gram of a hypothesis counts as often as some one reference holds it. So of all references together only the most
-occurrences of each n-gram in one of them matter, and, where one reference is left out, who holds them and the most that
-any other holds: everything is sorted once, whatever the number of pairs.
+occurrences of each n-gram in one of them matter, and, where a line is left out, the most in any other: everything is
+sorted once, whatever the number of pairs.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ class Most(NamedTuple):
     """How often one reference holds each n-gram at most, all (n-gram,)."""
 
     times: Ints
-    owner: Ints
-    """The first line that holds it so often."""
-    elsewhere: Ints
-    """The most occurrences in any other line."""
+    second: Ints
+    """The most in any other than the first that holds it so often; the same where two do."""
 
 
 class Repeats(NamedTuple):
@@ -44,8 +42,6 @@ class Repeats(NamedTuple):
     line: Ints
     """Place in the block."""
     times: Ints
-    start: int
-    """Number of the block's first line."""
     lines: int
     """Lines of the block."""
 
@@ -193,10 +189,10 @@ def _matches(grams: WordNGrams, text: Sequence[Block], n: int, *, leave_out: boo
     real = list(_repeats(grams, grams.text, n))
     most = _most(real, len(grams.counts(n).keys))
     sums = [np.zeros(0)]
-    for gram, line, times, start, lines in real if text is grams.text else _repeats(grams, text, n):
+    for gram, line, times, lines in real if text is grams.text else _repeats(grams, text, n):
         limit = most.times[gram]
-        if leave_out:
-            limit = np.where(most.owner[gram] == line + start, most.elsewhere[gram], limit)
+        if leave_out:  # a line that holds no fewer than any is the one that holds most, or its equal
+            limit = np.where(times == limit, most.second[gram], limit)
         clipped = np.minimum(times, limit).astype(np.float64)
         sums.append(np.bincount(line, clipped, lines).astype(np.float64))
     return np.concatenate(sums)
@@ -204,35 +200,32 @@ def _matches(grams: WordNGrams, text: Sequence[Block], n: int, *, leave_out: boo
 
 def _most(references: Iterable[Repeats], size: int) -> Most:
     """The most occurrences of each of `size` n-grams in one of the references."""
-    most = Most(*np.zeros((3, size), dtype=np.int32))
-    for grams, line, times, start, _ in references:
+    most = Most(*np.zeros((2, size), dtype=np.int32))
+    for grams, _, times, _ in references:
         starts = np.flatnonzero(np.diff(grams, prepend=-1))
-        gram, (top, at, rest) = grams[starts], _top_two(times, starts)
+        gram, (top, rest) = grams[starts], _top_two(times, starts)
         before = most.times[gram]
-        most.elsewhere[gram] = np.maximum(np.minimum(before, top), np.maximum(most.elsewhere[gram], rest))
-        most.owner[gram] = np.where(top > before, line[at] + start, most.owner[gram])
+        most.second[gram] = np.maximum(np.minimum(before, top), np.maximum(most.second[gram], rest))
         most.times[gram] = np.maximum(before, top)
     return most
 
 
-def _top_two(times: Ints, starts: Ints) -> tuple[Ints, Ints, Ints]:
-    """Of each run that begins at a start: its largest number, where that stands first, and the largest of the rest."""
+def _top_two(times: Ints, starts: Ints) -> tuple[Ints, Ints]:
+    """Of each run that begins at a start: its largest number, and the next, which is equal if that stands twice."""
     top = np.maximum.reduceat(times, starts)
     tops = np.flatnonzero(times == np.repeat(top, np.diff(starts, append=len(times))))
-    at = tops[np.searchsorted(tops, starts)]
     rest = times.copy()
-    rest[at] = 0
-    return top, at, np.maximum.reduceat(rest, starts)
+    rest[tops[np.searchsorted(tops, starts)]] = 0
+    return top, np.maximum.reduceat(rest, starts)
 
 
 def _repeats(grams: WordNGrams, text: Iterable[Block], n: int) -> Iterator[Repeats]:
     """Count the references' n-grams in each line, block by block."""
-    keys, start = grams.counts(n).keys, 0
+    keys = grams.counts(n).keys
     for ids, ends in text:
         line = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
         first, last = line[: max(len(line) - n + 1, 0)], line[n - 1 :]
         within = first == last
         gram, known = locate(keys, grams.codes(ids, n)[within])
         pairs, times = np.unique(gram[known] * len(ends) + last[within][known], return_counts=True)
-        yield Repeats(*np.divmod(pairs, len(ends)), times, start, len(ends))
-        start += len(ends)
+        yield Repeats(*np.divmod(pairs, len(ends)), times, len(ends))
