@@ -188,12 +188,11 @@ def _matches(grams: WordNGrams, text: Sequence[Block], n: int, *, leave_out: boo
     """N-grams of each line that are in some reference, each at most as often as in one reference, (line,)."""
     real = list(_repeats(grams, grams.text, n))
     most = _most(real, len(grams.counts(n).keys))
+    # with the line itself left out: where another holds as many the second is no limit, else it is the limit
+    limit = most.second if leave_out else most.times
     sums = [np.zeros(0)]
     for gram, line, times, lines in real if text is grams.text else _repeats(grams, text, n):
-        limit = most.times[gram]
-        if leave_out:  # a line that holds no fewer than any is the one that holds most, or its equal
-            limit = np.where(times == limit, most.second[gram], limit)
-        clipped = np.minimum(times, limit).astype(np.float64)
+        clipped = np.minimum(times, limit[gram]).astype(np.float64)
         sums.append(np.bincount(line, clipped, lines).astype(np.float64))
     return np.concatenate(sums)
 
