@@ -188,7 +188,7 @@ def _matches(grams: WordNGrams, text: Sequence[Block], n: int, *, leave_out: boo
     """N-grams of each line that are in some reference, each at most as often as in one reference, (line,)."""
     real = list(_repeats(grams, grams.text, n))
     most = _most(real, len(grams.counts(n).keys))
-    # with the line itself left out: where another holds as many the second is no limit, else it is the limit
+    # of a line less itself: if it alone holds the most, the second is the limit; else it holds no more than the second
     limit = most.second if leave_out else most.times
     sums = [np.zeros(0)]
     for gram, line, times, lines in real if text is grams.text else _repeats(grams, text, n):
