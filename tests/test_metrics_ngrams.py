@@ -14,7 +14,7 @@ from nltk import ngrams as nltk_ngrams
 from textgan.metrics import alphabets, ngrams
 from textgan.metrics.jsd import distances, jensen_shannon
 from textgan.metrics.lines import View, read_lines
-from textgan.metrics.ngrams import Counts, NGrams
+from textgan.metrics.ngrams import DENSE, Counts, NGrams
 
 ORDERS = range(1, 8)
 
@@ -35,14 +35,15 @@ def text(seed: int, symbols: str, lines: int) -> list[str]:
 
 
 WAYS: dict[str, dict[str, int]] = {
-    "table": {},
+    "as it fits": {},
+    "table": {"ROOM": DENSE},
     "sorted": {"DENSE": 1},
-    "table in blocks": {"BLOCK": 3},
+    "table in blocks": {"BLOCK": 3, "ROOM": DENSE},
     "sorted in blocks": {"BLOCK": 3, "DENSE": 1},
     "a range of codes at a time": {"DENSE": 1, "MOST": 70, "BLOCK": 5},
     "ranges of ranks": {"DENSE": 1, "MOST": 70, "LARGEST": 100},
     "lines read again": {"HELD": 4},
-    "ranks in a table": {"LARGEST": 100},
+    "ranks in a table": {"LARGEST": 100, "ROOM": DENSE},
     "ranks sorted": {"LARGEST": 100, "DENSE": 1},
 }
 

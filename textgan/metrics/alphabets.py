@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain, repeat
 from typing import Any, NamedTuple, Protocol
 
@@ -29,6 +30,10 @@ class Alphabet(Protocol):
 
     def read(self, lines: Sequence[str]) -> Read:
         """Read lines as ids."""
+
+
+Unit = Callable[[Iterable[Sequence[str]]], Alphabet]
+"""What n-grams are made of: blocks of a reference's lines to its alphabet."""
 
 
 class Characters:
@@ -76,6 +81,10 @@ def blocks(lines: Sequence[str]) -> Iterable[Sequence[str]]:
 def smallest(size: int) -> np.dtype[Any]:
     """The narrowest unsigned type that holds 0..size-1."""
     return np.min_scalar_type(size - 1)
+
+
+WORDS = partial(Tokens, str.split)
+"""Words between white space, case kept."""
 
 
 def lower_words(line: str) -> list[str]:

@@ -34,13 +34,13 @@ COMPAT = {
         {"references": 500},
     ),
     "textgan-pytorch": Compat(
-        "BLEU and Self-BLEU are the mean over the first 200 samples, and Self-BLEU counts a sample among its own "
-        "references, which makes it 1; split on white space, where it calls nltk's word_tokenize",
-        {"hypotheses": 200, "with_itself": True},
+        "BLEU and Self-BLEU are the mean over the first 200 samples, Self-BLEU against all the others; split on white "
+        "space",
+        {"hypotheses": 200},
     ),
 }
 """By the name of the peer.
 
 Sources: improved_wgan_training (language_helpers.py, gan_language.py), Texygen (utils/metrics/Bleu.py, SelfBleu.py),
-TextGAN-PyTorch (metrics/bleu.py).
+TextGAN-PyTorch (metrics/bleu.py, instructor/real_data/instructor.py).
 """

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from textgan.metrics.alphabets import Alphabet, Characters, Tokens, lower_words
+from textgan.metrics.alphabets import Characters, Tokens, Unit, lower_words
 from textgan.metrics.interval import by_source, clipped, interval
 from textgan.metrics.lines import View
 from textgan.metrics.metric import Metric, MetricFunction, Texts
@@ -193,9 +193,6 @@ def _line_sums(
 
 
 # --- families -------------------------------------------------------------------------------------------------------
-
-Unit = Callable[[Iterable[Sequence[str]]], Alphabet]
-"""What n-grams are made of: blocks of a reference's lines to its alphabet."""
 
 
 class Sides(NamedTuple):

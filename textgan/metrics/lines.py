@@ -69,6 +69,10 @@ class View:
     """Where lines are cut; None takes them whole. [characters]"""
     count_pads: bool = False
     """Pad short lines to `length` and count the pads in n-grams."""
+    references: int | None = None
+    """BLEU is against the first so many lines only, Self-BLEU of and against the first so many; None takes all."""
+    hypotheses: int | None = None
+    """BLEU and Self-BLEU are the mean over the first so many lines only, against all; None takes all."""
 
     def cut(self, lines: Sequence[str]) -> Sequence[str]:
         """The first `length` characters of each line."""

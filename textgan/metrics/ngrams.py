@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from textgan.metrics.alphabets import Alphabet, Characters, Read, blocks, smallest
+from textgan.metrics.alphabets import Alphabet, Characters, Read, Unit, blocks, smallest
 
 HELD = 1 << 20  # lines of which the ids are kept; of more they are read again each time
 DENSE = 1 << 20  # up to so many codes are counted in a table, more are sorted
+ROOM = 8  # as they are if the table has more than so many places for each symbol of the text's first blocks
 LARGEST = 1 << 63  # codes stay below
 MOST = 1 << 28  # n-grams that are counted together; of more, a range of codes at a time, so that memory is bounded
 
@@ -43,6 +45,10 @@ class Encoded:
             self._held = list(map(self._alphabet.read, blocks(self.lines)))
         return iter(self._held)
 
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Symbols of each line, (line,)."""
+        return np.concatenate([np.zeros(0, np.int64), *(np.diff(block.ends, prepend=0) for block in self)])
+
     def total(self, n: int) -> int:
         """Number of n-grams that lie within one line."""
         return sum(int(np.maximum(np.diff(block.ends, prepend=0) - n + 1, 0).sum()) for block in self)
@@ -60,9 +66,9 @@ class NGrams:
     def __init__(
         self,
         reference: Sequence[str],
-        alphabet: Callable[[Iterable[Sequence[str]]], Alphabet] = Characters,
+        unit: Unit = Characters,
     ) -> None:
-        self.alphabet = alphabet(blocks(reference))
+        self.alphabet = unit(blocks(reference))
         self.base = self.alphabet.base
         self.reference = self.encode(reference)
         self._counts: dict[int, Counts] = {}
@@ -83,7 +89,7 @@ class NGrams:
         windows = (self.windows(block, n) for block in text)
         if within is not None:
             windows = (codes[(codes >= within[0]) & (codes < within[1])] for codes in windows)
-        if size > DENSE:
+        if size > min(DENSE, ROOM * sum(len(block.ids) for block in islice(text, 2))):
             return _merged(_runs(np.sort(codes)) for codes in windows)
         table = np.zeros(size, dtype=np.int64)
         for codes in windows:

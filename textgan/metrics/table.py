@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from textgan.metrics import jsd
+from textgan.metrics.bleu import backward_bleu, bleu, self_bleu
+from textgan.metrics.diversity import distinct, distinct_char, entropy, length
+from textgan.metrics.in_test import in_test
 from textgan.metrics.metric import MetricFunction
 from textgan.metrics.words import known_words, unique
 
@@ -10,7 +13,15 @@ METRICS: dict[str, MetricFunction] = {
     **jsd.FAMILIES,
     "cosine": jsd.cosine,
     "words": known_words,
+    "in_test": in_test,
+    "bleu": bleu,
+    "backward_bleu": backward_bleu,
+    "self_bleu": self_bleu,
     "unique": unique,
+    "distinct": distinct,
+    "distinct_char": distinct_char,
+    "entropy": entropy,
+    "length": length,
 }
 
 DEFAULT = ("jsd", "words", "unique")
