@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 
 from textgan.errors import TextganError
+from textgan.oracles import Oracle
 
 PAD = "\n"  # counts as a symbol of its own; no line holds it
 MOST = 500_000  # lines of one side whose n-grams are counted
@@ -61,6 +62,8 @@ class View:
     """Where lines are cut; None takes them whole. [characters]"""
     count_pads: bool = False
     """Pad short lines to `length` and count the pads in n-grams."""
+    oracle: Oracle | None = None
+    """What the real text was drawn from, where that is known."""
 
     def cut(self, lines: Sequence[str]) -> Sequence[str]:
         """The first `length` characters of each line."""
