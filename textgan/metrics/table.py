@@ -7,4 +7,10 @@ from textgan.metrics.metric import MetricFunction
 from textgan.metrics.oracle import oracle_nll, parses
 from textgan.metrics.words import known_words, unique
 
-METRICS: dict[str, MetricFunction] = {"jsd": jsd, "words": known_words, "unique": unique, "parses": parses, "oracle_nll": oracle_nll}
+METRICS: dict[str, MetricFunction] = {
+    "jsd": jsd,
+    "words": known_words,
+    "unique": unique,
+    "parses": parses,
+    "oracle_nll": oracle_nll,
+}

@@ -48,7 +48,7 @@ def oracle_of(corpus: str) -> Oracle | None:
 
 def names(prefix: str) -> list[str]:
     """Return the oracles that come with textgan, by prefix: "grammar" or "oracle"."""
-    return sorted({"grammar": _files(), "oracle": lstm.SIZES}[prefix])
+    return sorted({"grammar": list(_files()), "oracle": list(lstm.SIZES)}[prefix])
 
 
 def settled(corpus: str) -> str:

@@ -1,11 +1,11 @@
 r"""How a grammar is written: a text file of rules.
 
-    # what stands after a # is a comment
-    S -> NP " " VP [0.7] | "no" [0.3]     # alternatives, each with a weight; the first symbol is the start
-    NP -> "a " N | "the " N [3]           # weights are shares of their sum; without one it is 1
-    N -> "cat"
-       | "dog"                            # a line that begins with | goes on with the symbol before it
-    VP -> "says \"" N "\"" | ""           # \" and \\ inside quotes; "" is the empty text
+# what stands after a # is a comment
+S -> NP " " VP [0.7] | "no" [0.3]     # alternatives, each with a weight; the first symbol is the start
+NP -> "a " N | "the " N [3]           # weights are shares of their sum; without one it is 1
+N -> "cat"
+   | "dog"                            # a line that begins with | goes on with the symbol before it
+VP -> "says \"" N "\"" | ""           # \" and \\ inside quotes; "" is the empty text
 """
 
 from __future__ import annotations

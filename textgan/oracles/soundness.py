@@ -31,8 +31,8 @@ def check_names(rules: Rules, path: Path) -> None:
         for production in productions:
             for _, symbol in production.steps:
                 if symbol not in rules:
-                    where = f"{path}:{production.line}"
-                    raise TextganError(f"{where}: {symbol[:40]!r} has no rule{near_miss(symbol[:40], list(rules)[:50])}")
+                    hint = near_miss(symbol[:40], [known[:40] for known in rules][:20])
+                    raise TextganError(f"{path}:{production.line}: {symbol[:40]!r} has no rule{hint}")
     if len(rules) > MOST_SYMBOLS:
         raise TextganError(f"{path} has more than {MOST_SYMBOLS} symbols; give a smaller grammar")
     lost = next((symbol for symbol in rules if symbol not in _reached(rules)), None)
@@ -98,7 +98,8 @@ def _corners(production: Production, empty: set[str]) -> list[str]:
 def shares(productions: list[Production]) -> Array:
     """Probability of each alternative of a symbol, (alternative,)."""
     weights = np.array([production.weight for production in productions])
-    return weights / weights.sum()
+    found: Array = weights / weights.sum()
+    return found
 
 
 def expected(rules: Rules, gains: dict[str, float], path: Path) -> dict[str, float]:
