@@ -50,6 +50,7 @@ def test_shares_and_means_by_hand(halves: Grammar) -> None:
     assert found.high is not None
     assert 0 < found.low < found.value < found.high <= 1
     good = one(oracle_nll, ["b", "aaab", "ab"], halves)
+    assert good.value is not None
     assert good.value == pytest.approx(math.log(2) * (1 + 4 + 2) / 3)
     assert good.floor == pytest.approx(math.log(2) * (1 + 2 + 3 + 1) / 4)
     assert (good.infinite, good.better, good.counts["impossible"]) == (False, "near the floor", 0)

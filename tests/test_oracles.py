@@ -24,7 +24,8 @@ from textgan.resources import folder
 AMBIGUOUS = 'S -> A B [2] | "a" S [1]\nA -> "a" | "" | "a" A\nB -> "b" B | "ab" [0.5] | "" [2]\n'
 NULLABLE = 'S -> A B "x" | A\nA -> "" | "y" C\nB -> "" [3] | "yx" S\nC -> A "z" | ""\n'
 NESTED = 'S -> "(" S ")" S | "" [2]\n'
-GRAMMARS = {"ambiguous": AMBIGUOUS, "nullable": NULLABLE, "nested": NESTED}
+EDGED = 'S -> A S "a" | "b"\nA -> "c"\n'  # no left recursion, since A is never empty
+GRAMMARS = {"edged": EDGED, "ambiguous": AMBIGUOUS, "nullable": NULLABLE, "nested": NESTED}
 
 
 def grammar_of(text: str, place: Path) -> Grammar:
@@ -68,7 +69,9 @@ def slow_sum(path: Path, line: str, share: Callable[[float, float], float]) -> f
 # --- probabilities of lines -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "letters"), [("ambiguous", "ab"), ("nullable", "xyz"), ("nested", "()")])
+@pytest.mark.parametrize(
+    ("name", "letters"), [("edged", "abc"), ("ambiguous", "ab"), ("nullable", "xyz"), ("nested", "()")]
+)
 def test_log_probs_are_those_of_all_splits(name: str, letters: str, tmp_path: Path) -> None:
     found = grammar_of(GRAMMARS[name], tmp_path)
     lines = ["".join(line) for size in range(6) for line in product(letters, repeat=size)]
