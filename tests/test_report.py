@@ -12,6 +12,7 @@ from rich.console import Console
 from textgan.cli.main import main
 from textgan.errors import TextganError, UsageError
 from textgan.metrics.metric import Metric
+from textgan.metrics.table import METRICS
 from textgan.report.measure import Report, report
 from textgan.report.table import render, standing
 
@@ -90,7 +91,7 @@ def test_max_chars_cuts_every_side() -> None:
     ("arguments", "error", "message"),
     [
         ({"metrics": ["jds"]}, UsageError, "unknown metric 'jds'; did you mean 'jsd'?"),
-        ({"metrics": []}, UsageError, "no metric is asked for; known: jsd, "),
+        ({"metrics": []}, UsageError, f"no metric is asked for; known: {', '.join(METRICS)}"),
         ({"n": [0, 1]}, UsageError, "the length of n-grams must be 1 or more, for instance --n 1-6"),
         ({"max_chars": 0}, UsageError, "--max-chars must be 1 or more"),
         ({"count_pads": True}, UsageError, "--count-pads needs --max-chars N, the length to pad to"),
