@@ -19,7 +19,9 @@ CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 
 
 def test_the_corpora_are_those_promised() -> None:
-    assert cards.names() == ["billion_word", "cifar10", "dna", "lsun", "names", "nltk", "python_docs", "smiles"]
+    assert cards.names() == [
+        "billion_word", "cifar10", "dna", "grammar", "lsun", "names", "nltk", "oracle", "python_docs", "smiles",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", cards.names())
@@ -69,6 +71,8 @@ def test_text_of_ones_own_by_its_card(tmp_path: Path) -> None:
         ("cifar10", "", TextganError, "image mode is not there yet"),
         ("lsun", "", TextganError, "image mode is not there yet"),
         ("nltk", "", UsageError, "name one, such as nltk:brown"),
+        ("grammar", "", UsageError, "name one, such as grammar:english"),
+        ("oracle", "", UsageError, "name one, such as oracle:lstm"),
     ],
 )
 def test_what_cannot_be_had_is_one_line(

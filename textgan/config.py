@@ -31,7 +31,7 @@ class Corpus(Section):
     """Where the text comes from."""
 
     name: str = "python_docs"
-    """A registered corpus, a file, folder, archive or glob of text, "-" for standard input, hf:REPO, or nltk:CORPUS."""
+    """A registered corpus, file, folder, archive or glob of text, "-" for stdin; hf:, nltk:, grammar:, oracle:NAME."""
     data: str = ""
     """Where a registered corpus lies on this machine. [path]"""
     column: str = ""

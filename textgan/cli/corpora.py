@@ -23,7 +23,8 @@ Examples:
   textgan corpora billion_word --verify --data FOLDER  compare it with what is published
 
 Besides these names, `textgan prepare` and `textgan train --corpus` take a file, a folder, a glob, an archive, - for
-standard input, nltk:NAME, and hf:REPO[@CONFIG][:COLUMN] of the Hugging Face Hub."""
+standard input, nltk:NAME, grammar:NAME or grammar:FILE.cfg, oracle:NAME, and hf:REPO[@CONFIG][:COLUMN] of the Hugging
+Face Hub."""
 
 
 @click.command(epilog=EPILOG)

@@ -62,8 +62,12 @@ def card(name: str) -> Card:
 
 
 def suits(name: str) -> tuple[str, dict[str, Any]]:
-    """Return the preset and the settings a corpus is trained with by default: its card's, or `quick` for a path."""
-    if name not in names():
+    """Return the preset and the settings a corpus is trained with by default: its card's, or `quick` for a path.
+
+    The card of a name with a prefix, such as `nltk:brown`, is that of the prefix.
+    """
+    known = name if name in names() else name.partition(":")[0]
+    if known not in names() or (known != name and card(known).layout != known):
         return DEFAULT_PRESET, {}
-    found = card(name)
+    found = card(known)
     return found.preset, found.settings

@@ -53,10 +53,20 @@ def _nltk(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> 
     raise UsageError("nltk is many corpora; name one, such as nltk:brown")
 
 
+def _grammar(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
+    raise UsageError("grammar is many corpora; name one, such as grammar:english, or grammar:PATH for one of your own")
+
+
+def _oracle(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
+    raise UsageError("oracle is more than one corpus; name one, such as oracle:lstm")
+
+
 LAYOUTS: dict[str, Layout] = {
     "billion_word": billion_word.source,
+    "grammar": _grammar,
     "images": _images,
     "nltk": _nltk,
+    "oracle": _oracle,
     "python_docs": python_docs.source,
 }
 

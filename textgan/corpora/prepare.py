@@ -22,7 +22,7 @@ from textgan.corpora import cards, matrix, passes, workers, workshop
 from textgan.corpora.layouts import LAYOUTS, OWN_TEXT, own_text
 from textgan.corpora.matrix import Rows
 from textgan.corpora.passes import Reading, Show
-from textgan.corpora.text import alphabet, cutting, hub, nltk_corpora, sources
+from textgan.corpora.text import alphabet, cutting, hub, nltk_corpora, sources, synthetic
 from textgan.corpora.text.cleaning import Rules
 from textgan.corpora.text.damage import NOT_UTF8, Damage
 from textgan.corpora.text.encode import EncodeBlock
@@ -100,7 +100,8 @@ def prepare(
     """Return the corpus, reading its text only where its rows are not in the cache.
 
     Args:
-        name: a registered corpus, the path of a file, folder or archive, a glob, "-", `hf:REPO`, or `nltk:CORPUS`.
+        name: a registered corpus, the path of a file, folder or archive, a glob, "-", `hf:REPO`,
+            `nltk:CORPUS`, `grammar:NAME`, `grammar:PATH`, or `oracle:NAME`.
         settings: what decides the rows.
         data: where a registered corpus lies on this machine.
         cache: folder for the rows; else TEXTGAN_CACHE, else the user's cache folder.
@@ -141,12 +142,15 @@ def resolve_source(name: str, settings: Settings, *, data: str, cache: Path, tel
     card = cards.card(name) if name in cards.names() else None
     if card and card.layout == OWN_TEXT:
         return own_text(card, data=data, cache=cache, **columns)
-    if (card or name.startswith("nltk:")) and any(columns.values()):
+    if (card or name.startswith(("nltk:", *synthetic.PREFIXES))) and any(columns.values()):
         raise UsageError(f"{name} has neither columns nor labels; leave --column and --label-column out")
     if card:
         return LAYOUTS[card.layout](card, data=data, cache=cache, max_lines=settings.max_lines, tell=tell)
     if name.startswith("nltk:"):
         return nltk_corpora.source(name, cache=cache, tell=tell)
+    if name.startswith(synthetic.PREFIXES):
+        longest = settings.length if UNITS[settings.unit].of_characters else None
+        return synthetic.source(name, cache=cache, longest=longest, tell=tell)
     if name.startswith("hf:"):
         return hub.source(name, cache=cache, max_lines=settings.max_lines, tell=tell, **columns)
     found = sources.resolve(name, cache=cache, **columns)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from textgan import oracles
 from textgan.corpora.cards import Card
 from textgan.corpora.text import billion_word, nltk_corpora
 
@@ -17,7 +18,7 @@ class Standing(NamedTuple):
     """Where a corpus stands."""
 
     state: str
-    """ready: its rows are in the cache; found: its text is; here: it comes with Python; to get; not yet."""
+    """ready: its rows are in the cache; found: its text is; here: it comes with Python or textgan; to get; not yet."""
     where: str = ""
 
     def __str__(self) -> str:
@@ -39,7 +40,7 @@ def standing(card: Card, *, data: str, cache: Path) -> Standing:
         return Standing(READY, "in the cache")
     look = _LOOKS.get(card.layout)
     where = look(data, cache) if look else ""
-    state = HERE if card.layout == "python_docs" else FOUND if where else TO_GET
+    state = HERE if card.layout in _ALWAYS else FOUND if where else TO_GET
     return Standing(state, where)
 
 
@@ -67,4 +68,14 @@ def _nltk(data: str, cache: Path) -> str:
     return f"in nltk's data: {', '.join(there)}" if there else ""
 
 
-_LOOKS = {"billion_word": _billion_word, "nltk": _nltk}
+def _built_in(prefix: str) -> Callable[[str, Path], str]:
+    return lambda data, cache: f"as {', '.join(f'{prefix}:{name}' for name in oracles.names(prefix))}"
+
+
+_LOOKS: dict[str, Callable[[str, Path], str]] = {
+    "billion_word": _billion_word,
+    "grammar": _built_in("grammar"),
+    "nltk": _nltk,
+    "oracle": _built_in("oracle"),
+}
+_ALWAYS = {"grammar", "oracle", "python_docs"}  # layouts of what needs no getting

@@ -51,7 +51,7 @@ def symbol_entropy(text: Encoded) -> tuple[float, Floats] | None:
     entropy = float(counts @ surprise) / len(ids)
     each = text.lengths()
     excess = (surprise - entropy)[ids]
-    per_line = np.bincount(np.repeat(np.arange(len(each)), each), excess, len(each))
+    per_line = np.bincount(np.repeat(np.arange(len(each)), each), excess, len(each)).astype(np.float64)
     return entropy, per_line * (len(each) / len(ids))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textgan.errors import TextganError
+from textgan.oracles import Oracle
 
 PAD = "\n"  # counts as a symbol of its own; no line holds it
 MOST = 500_000  # lines of one side whose n-grams are counted
@@ -73,6 +74,8 @@ class View:
     """BLEU is against the first so many lines only, Self-BLEU of and against the first so many; None takes all."""
     hypotheses: int | None = None
     """BLEU and Self-BLEU are the mean over the first so many lines only, against all; None takes all."""
+    oracle: Oracle | None = None
+    """What the real text was drawn from, where that is known."""
 
     def cut(self, lines: Sequence[str]) -> Sequence[str]:
         """The first `length` characters of each line."""

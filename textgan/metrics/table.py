@@ -7,6 +7,7 @@ from textgan.metrics.bleu import backward_bleu, bleu, self_bleu
 from textgan.metrics.diversity import distinct, distinct_char, entropy, length
 from textgan.metrics.in_test import in_test
 from textgan.metrics.metric import MetricFunction
+from textgan.metrics.oracle import oracle_nll, parses
 from textgan.metrics.words import known_words, unique
 
 METRICS: dict[str, MetricFunction] = {
@@ -22,6 +23,8 @@ METRICS: dict[str, MetricFunction] = {
     "distinct_char": distinct_char,
     "entropy": entropy,
     "length": length,
+    "parses": parses,
+    "oracle_nll": oracle_nll,
 }
 
 DEFAULT = ("jsd", "words", "unique")

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
+from textgan import oracles
 from textgan.corpora import matrix
 from textgan.corpora.text import archives
 from textgan.corpora.text.archives import hidden
@@ -26,7 +27,7 @@ from textgan.files import write_named
 
 BY_FILE = "@file"  # as the label column: one file a class
 STDIN = "-"
-PREFIXED = re.compile("(hf|nltk):")  # names of text that lies elsewhere
+PREFIXED = re.compile("(hf|nltk|grammar|oracle):")  # names of text that lies elsewhere
 NO_COLUMNS = Columns()
 Item = TypeVar("Item")
 
@@ -230,6 +231,8 @@ def absolute(name: str, cache: Path) -> str | None:
     """
     if name == STDIN:
         return str(spool(sys.stdin.buffer if sys.stdin else None, cache))
+    if name.startswith(oracles.GRAMMAR):
+        return oracles.settled(name)
     if path := existing(name):
         return str(path)
     return str(Path(name).expanduser().absolute()) if has_magic(name) and not PREFIXED.match(name) else None
