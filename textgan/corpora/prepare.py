@@ -30,7 +30,7 @@ from textgan.corpora.text.sources import Source, is_current
 from textgan.corpora.text.split import SIDES
 from textgan.corpora.text.survey import Survey, SurveyBlock, sides_of
 from textgan.errors import TextganError, UsageError, near_miss
-from textgan.symbols import Symbols
+from textgan.symbols import UNITS, Symbols
 
 SCHEMA = 3  # part of every key: raise it when the same text gives other rows
 MOST_LABELS = 1_000
