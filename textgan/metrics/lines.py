@@ -52,12 +52,17 @@ class Lines(Sequence[str]):
 
 def few(lines: Sequence[str], most: int | None = None) -> Sequence[str]:
     """The lines themselves, or `most` of more, 500,000 by default, in their order, chosen by seed 0."""
-    most = MOST if most is None else most
-    if len(lines) <= most:
-        return lines
-    chosen = np.zeros(len(lines), dtype=bool)
-    chosen[np.random.default_rng(0).choice(len(lines), most, replace=False)] = True
-    return list(compress(lines, chosen))
+    chosen = chosen_of(len(lines), MOST if most is None else most)
+    return lines if chosen is None else list(compress(lines, chosen))
+
+
+def chosen_of(count: int, most: int) -> npt.NDArray[np.bool_] | None:
+    """Which `most` of `count` lines are taken, (line,); None where all are."""
+    if count <= most:
+        return None
+    chosen = np.zeros(count, dtype=bool)
+    chosen[np.random.default_rng(0).choice(count, most, replace=False)] = True
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from textgan.errors import TextganError, UsageError, near_miss
+from textgan.metrics.compat import COMPAT, Compat
 from textgan.metrics.floor import floor_rows
 from textgan.metrics.ladder import LONGEST, ladder
-from textgan.metrics.lines import MOST, View, few
+from textgan.metrics.lines import MOST, View, chosen_of, few
 from textgan.metrics.metric import Metric, Texts
 from textgan.metrics.table import DEFAULT, METRICS
+from textgan.oracles import Oracle
 
 SCHEMA = 1
+Sources = npt.NDArray[np.integer[Any]] | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,10 @@ def report(
     n: Iterable[int] = range(1, 7),
     max_chars: int | None = None,
     count_pads: bool = False,
+    max_lines: int | None = None,
+    compat: str = "",
+    oracle: Oracle | None = None,
+    sources: Sources = None,
     seed: int = 0,
     decode: str | None = None,
 ) -> Report:
@@ -81,54 +88,129 @@ def report(
 
     Args:
         samples: generated lines.
-        reference: held-out lines, at least two; 500,000 of more are measured against, which a note then says.
+        reference: held-out lines, at least two.
         training: training lines; without them the floor comes from two halves of the reference and there is no ladder.
-        metrics: names from METRICS.
+        metrics: names from METRICS; "all" is all of them.
         n: lengths of the n-grams of jsd and the ladder. [characters]
         max_chars: cut every line there; None takes whole lines. [characters]
         count_pads: pad short lines to max_chars and count the pads in n-grams.
+        max_lines: most lines of the reference, and of the floor, that are measured; None is 500,000.
+        compat: measure as this toolkit does: a name from COMPAT.
+        oracle: what the real text was drawn from, where that is known.
+        sources: the line that each row of the reference was cut from, (row,); None where each row is a line.
         seed: chooses the floor's rows and draws the ladder's samples.
         decode: how the samples were decoded, for the record.
 
     Raises:
-        UsageError: an unknown metric, an n below 1, or count_pads without max_chars.
+        UsageError: an unknown metric or toolkit, an n below 1, or count_pads without max_chars.
         TextganError: too few lines.
     """
-    names, view = tuple(metrics), View(tuple(n), max_chars, count_pads)
-    _check_request(names, view)
+    request = Request(tuple(metrics), tuple(n), max_chars, count_pads, max_lines or MOST, compat, oracle, seed)
+    request.check()
     _check_lines(samples, reference, training)
-    laddered = training is not None and "jsd" in names
-    limits = _limits(reference, training if laddered else None, view)
-    samples, reference = view.cut(samples), view.cut(few(reference))
-    training = None if training is None else view.cut(training)
-    rng = partial(np.random.default_rng, seed)  # afresh for each, so that none depends on which others are asked for
-    texts = Texts(samples, reference, training, floor_rows(len(samples), reference, training, rng=rng()))
-    numbers = [metric for name in names for metric in METRICS[name](texts, view=view, rng=rng())]
-    rungs = ladder(len(samples), reference, training or (), rng=rng(), view=view) if laddered else None
+    return _measured(request, samples, reference, training, sources, decode)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `report` is asked for, as its arguments say."""
+
+    asked: tuple[str, ...]
+    orders: tuple[int, ...]
+    max_chars: int | None
+    count_pads: bool
+    most: int
+    compat: str
+    oracle: Oracle | None
+    seed: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics."""
+        return tuple(METRICS) if "all" in self.asked else self.asked
+
+    @property
+    def peer(self) -> Compat:
+        """How the toolkit measures that is to be measured like."""
+        return COMPAT[self.compat] if self.compat else Compat("")
+
+    @property
+    def view(self) -> View:
+        """How both sides are looked at."""
+        return replace(View(self.orders, self.max_chars, self.count_pads, oracle=self.oracle), **self.peer.view)
+
+    def rng(self) -> np.random.Generator:
+        """Return a generator, afresh for each use, so that no number depends on which others are asked for."""
+        return np.random.default_rng(self.seed)
+
+    def check(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UsageError: the line says what to do.
+        """
+        for name in self.names:
+            if name not in METRICS:
+                raise UsageError(f"unknown metric {name!r}{near_miss(name, METRICS)}")
+        if not self.names:
+            raise UsageError(f"no metric is asked for; known: {', '.join(METRICS)}")
+        if self.compat and self.compat not in COMPAT:
+            known = ", ".join(COMPAT)
+            raise UsageError(f"unknown toolkit {self.compat!r}{near_miss(self.compat, COMPAT)}; known: {known}")
+        if not self.orders or min(self.orders) < 1:
+            raise UsageError("the length of n-grams must be 1 or more, for instance --n 1-6")
+        if self.max_chars is not None and self.max_chars < 1:
+            raise UsageError("--max-chars must be 1 or more")
+        if self.count_pads and self.max_chars is None:
+            raise UsageError("--count-pads needs --max-chars N, the length to pad to")
+
+
+def _measured(
+    request: Request,
+    samples: Sequence[str],
+    reference: Sequence[str],
+    training: Sequence[str] | None,
+    sources: Sources,
+    decode: str | None,
+) -> Report:
+    view, peer = request.view, request.peer
+    if peer.against_training and training is not None:
+        reference, sources = training, None
+    laddered = training is not None and "jsd" in request.names
+    limits = _limits(reference, training if laddered else None, view, request.most)
+    texts = _texts(request, samples[: peer.samples], reference, training, sources)
+    numbers = [metric for name in request.names for metric in METRICS[name](texts, view=view, rng=request.rng())]
+    rungs = None
+    if laddered:
+        rungs = ladder(len(texts.samples), texts.reference, texts.training or (), rng=request.rng(), view=view)
+    alike = [f"as {request.compat} measures: {peer.says}"] if request.compat else []
     return Report(
-        samples=len(samples),
-        reference=len(reference),
-        training=None if training is None else len(training),
+        samples=len(texts.samples),
+        reference=len(texts.reference),
+        training=None if texts.training is None else len(texts.training),
         floor_samples=len(texts.floor.rows),
         metrics=tuple(numbers),
         ladder=rungs,
         decode=decode,
-        notes=(*_notes(len(samples), len(texts.floor.rows), numbers, training is not None, view), *limits),
+        notes=(*alike, *_notes(texts, numbers, view), *limits),
     )
 
 
-def _check_request(names: Sequence[str], view: View) -> None:
-    for name in names:
-        if name not in METRICS:
-            raise UsageError(f"unknown metric {name!r}{near_miss(name, METRICS)}")
-    if not names:
-        raise UsageError(f"no metric is asked for; known: {', '.join(METRICS)}")
-    if not view.orders or min(view.orders) < 1:
-        raise UsageError("the length of n-grams must be 1 or more, for instance --n 1-6")
-    if view.length is not None and view.length < 1:
-        raise UsageError("--max-chars must be 1 or more")
-    if view.count_pads and view.length is None:
-        raise UsageError("--count-pads needs --max-chars N, the length to pad to")
+def _texts(
+    request: Request,
+    samples: Sequence[str],
+    reference: Sequence[str],
+    training: Sequence[str] | None,
+    sources: Sources,
+) -> Texts:
+    """Cut both sides, and take as much of the reference as is measured."""
+    view, chosen = request.view, chosen_of(len(reference), request.most)
+    if sources is not None and chosen is not None:
+        sources = sources[chosen]
+    samples, reference = view.cut(samples), view.cut(few(reference, request.most))
+    training = None if training is None else view.cut(training)
+    floor = floor_rows(min(len(samples), request.most), reference, training, rng=request.rng())
+    return Texts(samples, reference, training, floor, sources)
 
 
 def _check_lines(samples: Sequence[str], reference: Sequence[str], training: Sequence[str] | None) -> None:
@@ -140,31 +222,29 @@ def _check_lines(samples: Sequence[str], reference: Sequence[str], training: Seq
         raise TextganError("there is no training text; leave it out, or give at least one line")
 
 
-def _notes(samples: int, floor_samples: int, numbers: Sequence[Metric], trained: bool, view: View) -> list[str]:
-    notes = []
-    if not trained:
+def _notes(texts: Texts, numbers: Sequence[Metric], view: View) -> list[str]:
+    notes, floor_samples = [], len(texts.floor.rows)
+    if texts.training is None:
         notes.append(
             f"no training text: the floor is {floor_samples:,} lines of one half of the reference against the other "
             "half, words are looked up in the reference, and there is no ladder of n-gram models"
         )
-    elif floor_samples < samples:
-        notes.append(f"the floor has only {floor_samples:,} lines, all the training text there is")
+    elif floor_samples < len(texts.samples):
+        notes.append(f"the floor has only {floor_samples:,} lines")
     if view.length is not None:
         pads = ", short ones padded, pads counted" if view.count_pads else ""
         notes.append(f"lines cut at {view.length} characters{pads}; the last word of a line so long is left out")
-    missing = [
-        f"{number.name}-{number.key}".rstrip("-") for number in numbers if number.value is None and not number.infinite
-    ]
+    missing = [f"{m.name}-{m.key}".rstrip("-") for m in numbers if m.value is None and not m.infinite]
     if missing:
-        notes.append(f"no value for {', '.join(missing)}: no line is long enough")
+        notes.append(f"no value for {', '.join(missing)}: no line is long enough, or there are too few")
     return notes
 
 
-def _limits(reference: Sequence[str], modelled: Sequence[str] | None, view: View) -> list[str]:
+def _limits(reference: Sequence[str], modelled: Sequence[str] | None, view: View, most: int) -> list[str]:
     """What was left out to bound time and memory; `modelled` is the text that the ladder learns."""
     notes = []
-    if len(reference) > MOST:
-        notes.append(f"measured against {MOST:,} of {len(reference):,} rows of the reference, chosen by seed 0")
+    if len(reference) > most:
+        notes.append(f"measured against {most:,} of {len(reference):,} rows of the reference, chosen by seed 0")
     if modelled is not None and len(modelled) > MOST:
         notes.append(f"the ladder learns from {MOST:,} of {len(modelled):,} rows of training text, chosen by seed 0")
     if (
