@@ -58,7 +58,7 @@ LIBRARIES = {
     "memory": set[str](),
     "symbols": {"numpy", "sentencepiece"},
     "spaces": {"torch"},
-    "metrics": {"numpy"},
+    "metrics": {"numpy", "rapidfuzz"},
     "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
 }
 """The libraries of the rooms that may not take any; the others may."""

@@ -12,6 +12,7 @@ GROUPS = 2000  # more lines are drawn in so many groups
 LEVEL = 0.95
 
 Array = npt.NDArray[np.floating[Any]]
+Numbers = npt.NDArray[np.floating[Any] | np.integer[Any]]
 
 
 def interval(value: float, *sides: Array, rng: np.random.Generator) -> tuple[float, float]:
@@ -41,6 +42,20 @@ def by_source(contributions: Array, sources: npt.NDArray[np.integer[Any]] | None
     _, line = np.unique(sources, return_inverse=True)
     sums = np.bincount(line, weights=contributions).astype(np.float64)
     return sums * (len(sums) / len(contributions))
+
+
+def of_ratio(parts: Numbers, wholes: Numbers) -> tuple[float | None, Array]:
+    """Sum of the lines' parts over the sum of their wholes, and the contribution of each line to it, (line,).
+
+    The ratio is None, and no line contributes, where the wholes are all 0.
+
+    Source: the influence function of a ratio of two means (Efron 1982, chapter 6).
+    """
+    whole = wholes.sum()
+    if not whole:
+        return None, np.zeros(len(parts))
+    ratio = float(parts.sum() / whole)
+    return ratio, (parts - ratio * wholes) * (len(parts) / whole)
 
 
 def _grouped(contributions: Array, rng: np.random.Generator) -> Array:
