@@ -53,13 +53,11 @@ def longest_copied(texts: Texts, *, view: View, rng: np.random.Generator) -> lis
     found = longest_common([*samples, *rows], training).astype(np.float64)
     value, floor = found[: len(samples)], found[len(samples) :]
     counts = {"samples": len(samples), "reference": len(rows), "training": len(training)}
-    summaries = {"median": np.median, "p90": _p90, "max": np.max}
     return [
         _mean("longest_copied", "mean", value, floor, counts, rng),
-        *(
-            Metric("longest_copied", key, float(of(value)), float(of(floor)), "near the floor", counts)
-            for key, of in summaries.items()
-        ),
+        _quantile("longest_copied", "median", 0.5, value, floor, counts),
+        _quantile("longest_copied", "p90", 0.9, value, floor, counts),
+        _quantile("longest_copied", "max", 1.0, value, floor, counts),
     ]
 
 
@@ -90,8 +88,10 @@ def nearest(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metri
     samples, rows, training = _nearest_sides(texts, rng)
     value, floor = nearest_distance(samples, training), nearest_distance(rows, training)
     counts = {"samples": len(samples), "reference": len(rows), "training": len(training)}
-    low = Metric("nearest", "p10", _p10(value), _p10(floor), "near the floor", counts)
-    return [_mean("nearest", "mean", value, floor, counts, rng), low]
+    return [
+        _mean("nearest", "mean", value, floor, counts, rng),
+        _quantile("nearest", "p10", 0.1, value, floor, counts),
+    ]
 
 
 def novel(lines: Sequence[str], training: NGrams, n: int) -> tuple[Ints, Ints]:
@@ -131,12 +131,9 @@ def _mean(
     return Metric(name, key, float(value.mean()), float(floor.mean()), "near the floor", counts, low, high)
 
 
-def _p10(values: Floats) -> float:
-    return float(np.quantile(values, 0.1))
-
-
-def _p90(values: Floats) -> float:
-    return float(np.quantile(values, 0.9))
+def _quantile(name: str, key: str, level: float, value: Floats, floor: Floats, counts: dict[str, int]) -> Metric:
+    found, real = np.quantile(value, level), np.quantile(floor, level)
+    return Metric(name, key, float(found), float(real), "near the floor", counts)
 
 
 def _sides(texts: Texts, most: int, rng: np.random.Generator) -> tuple[list[str], list[str], list[str]]:

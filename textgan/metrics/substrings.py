@@ -59,7 +59,7 @@ def longest_common(lines: Sequence[str], text: Sequence[str]) -> Ints:
     for start in (n for n in STARTS if ngrams.base**n < LARGEST):
         left = np.flatnonzero(longest == 0)
         ids, owner = ended(ngrams, [lines[place] for place in left.tolist()])
-        pieces = _within(ids, owner, start, ngrams)
+        pieces = within(ids, owner, start, ngrams)
         for block in _blocks(text):
             for length, at in _shared(pieces, ended(ngrams, block)[0], start, ngrams):
                 found = left[owner[at]]
@@ -79,8 +79,8 @@ def ended(ngrams: NGrams, lines: Sequence[str]) -> tuple[Codes, Ints]:
     return np.concatenate([*ids, np.zeros(0, np.uint8)]), owner
 
 
-def _within(ids: Codes, owner: Ints, length: int, ngrams: NGrams) -> Pieces:
-    """Pieces of lines whose every character is known."""
+def within(ids: Codes, owner: Ints, length: int, ngrams: NGrams) -> Pieces:
+    """Pieces of so many characters, of lines as `ended` gives them, whose characters `ngrams` all knows."""
     last = np.arange(length - 1, len(ids))
     at = last[(ids[last] != 0) & (owner[last] == owner[last - length + 1])] - length + 1
     return Pieces(ids, at, ngrams.codes(ids, length)[at].astype(np.uint64))
@@ -110,9 +110,9 @@ def places(keys: Codes, codes: Codes) -> Ints:
         return place
     bits = (2 * len(keys)).bit_length()
     slots = np.full(1 << bits, -1, dtype=np.int32)
-    home = _hash(keys, bits)
+    home = hashed(keys, bits)
     slots[home] = np.arange(len(keys))
-    guess = slots[_hash(codes, bits)]
+    guess = slots[hashed(codes, bits)]
     taken = np.flatnonzero(guess >= 0)
     right = keys[guess[taken]] == codes[taken]
     place[taken[right]] = guess[taken[right]]
@@ -123,7 +123,8 @@ def places(keys: Codes, codes: Codes) -> Ints:
     return place
 
 
-def _hash(codes: Codes, bits: int) -> Codes:
+def hashed(codes: Codes, bits: int) -> Codes:
+    """Codes as numbers of so many bits."""
     return (codes.astype(np.uint64) * MIX) >> np.uint64(64 - bits)
 
 
