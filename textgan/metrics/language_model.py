@@ -52,7 +52,7 @@ class CharacterModel:
     def __init__(self, lines: Sequence[str], order: int = ORDER, length: int | None = None) -> None:
         self.order, self.length = order, length
         text = self._ended(lines)
-        self._ngrams = NGrams([END * max(order - 1, 1) + line for line in text])
+        self._ngrams = NGrams([END, *(END * (order - 1) + line for line in text)])
         self._events = [self._learn(n, [END * (n - 1) + line for line in text]) for n in range(1, order + 1)]
 
     @property

@@ -15,6 +15,7 @@ from textgan.metrics.substrings import ended, hashed, within
 
 MOST = 5000  # lines a side
 LONGEST = 256  # characters of a line that the classifier reads
+CHARACTERS = 1 << 18  # of a side; fewer lines are taken where they are long
 ORDERS = (1, 2, 3, 4)
 BITS = 18  # of the hash of an n-gram: its column
 STEPS = 100
@@ -112,11 +113,12 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 def two_sample(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metric]:
     """Accuracy of a logistic regression that learns to tell samples from the reference; .5 is perfect, 1 all told.
 
-    As many lines on each side, at most 5,000, chosen by chance; one half of both is learnt from, the other tried. Of
-    rows that were cut from one line of the reference only one is taken: they share text, and a classifier that knows
-    one knows the others. Samples that repeat a line are not kept together: each is a draw of its own, and that it comes
-    again is what tells it from real text; a generator of one line would else be learnt from or tried, never both. A
-    memoriser is not told from real text, since what it writes is real. The floor is the accuracy on the floor's rows.
+    As many lines on each side, at most 5,000, fewer where they are long, chosen by chance; one half of both is learnt
+    from, the other tried. Of rows that were cut from one line of the reference only one is taken: they share text, and
+    a classifier that knows one knows the others. Samples that repeat a line are not kept together: each is a draw of
+    its own, and that it comes again is what tells it from real text; a generator of one line would else be learnt from
+    or tried, never both. A memoriser is not told from real text, since what it writes is real. The floor is the
+    accuracy on the floor's rows.
 
     Source: Lopez-Paz & Oquab 2017, section 3.
     """
@@ -134,11 +136,13 @@ def two_sample(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Me
 def _chosen(
     lines: Sequence[str], rng: np.random.Generator, sources: npt.NDArray[np.integer] | None = None
 ) -> list[str]:
-    """At most `MOST` lines in random order, one of each source."""
+    """At most `MOST` lines and about `CHARACTERS` in random order, one line of each source."""
     order = rng.permutation(len(lines))
     if sources is not None:
         order = order[np.sort(np.unique(sources[order], return_index=True)[1])]
-    return [lines[place] for place in order[:MOST].tolist()]
+    chosen = [lines[place] for place in order[:MOST].tolist()]
+    read = np.cumsum([min(len(line), LONGEST) for line in chosen])
+    return chosen[: int(np.searchsorted(read, CHARACTERS)) + 1]
 
 
 def _counts(text: Sequence[str]) -> tuple[Ints, Ints, Ints]:
