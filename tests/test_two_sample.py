@@ -83,8 +83,8 @@ def test_a_line_tried_is_not_learnt() -> None:
 
 
 def test_one_row_of_each_source_is_taken() -> None:
-    # real rows come in fives that share a word of their own, which samples have, too, but once each
-    own = ["".join(random.Random(k).choices("pqrstuvw", k=9)) for k in range(300)]
+    # real rows come in fives; samples have words of their own, too, but once each
+    own = ["".join(random.Random(k).choices("pqrstuvw", k=9)) for k in range(350)]
     reference, sources = [word for word in own[:150] for _ in range(5)], np.repeat(np.arange(150), 5)
     floor = floor_rows(10, reference, None, rng=np.random.default_rng(0))
     texts = Texts(own[150:], reference, None, floor, sources)
@@ -105,6 +105,8 @@ def test_features_by_hand() -> None:
     shared = [second[column] for column in first.column.tolist() if column in second]
     assert len(shared) == 3 + 3 + 1 + 0 + 0 + 1  # not the length, the four, nor one triple: \nab and ab\n are there
     rare = max(second.values())
+    # "b" is the third symbol, and three characters long with its marks: not the same column
+    assert len(features(["b", "a"], 2).of(0, 1).column) == 2 + 2 + 1 + 1
     assert rare > max(shared)  # columns that the learnt line lacks weigh more
 
 
