@@ -61,7 +61,7 @@ LIBRARIES = {
     "symbols": {"numpy", "sentencepiece"},
     "spaces": {"torch"},
     "latent": {"torch"},
-    "metrics": {"numpy"},
+    "metrics": {"numpy", "rapidfuzz"},
     "oracles": {"numpy"},
     "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
 }

@@ -14,6 +14,7 @@ GROUPS = 2000  # more lines are drawn in so many groups
 LEVEL = 0.95
 
 Array = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.floating[Any] | np.integer[Any]]
 
 
 def interval(
@@ -39,13 +40,6 @@ def interval(
     return value + float(low), value + float(high)
 
 
-def of_ratio(parts: Array, wholes: Array) -> Array:
-    """Contributions of the lines to Σ parts / Σ wholes, (line,); not for wholes that are all 0."""
-    whole = wholes.sum()
-    found: Array = (parts - parts.sum() / whole * wholes) * (len(parts) / whole)
-    return found
-
-
 def clipped(bounds: tuple[float, float]) -> tuple[float, float]:
     """Return the bounds of a number that lies within 0..1."""
     return max(bounds[0], 0.0), min(bounds[1], 1.0)
@@ -58,6 +52,20 @@ def by_source(contributions: Array, sources: npt.NDArray[np.integer[Any]] | None
     _, line = np.unique(sources, return_inverse=True)
     sums = np.bincount(line, weights=contributions).astype(np.float64)
     return sums * (len(sums) / len(contributions))
+
+
+def of_ratio(parts: Numbers, wholes: Numbers) -> tuple[float | None, Array]:
+    """Sum of the lines' parts over the sum of their wholes, and the contribution of each line to it, (line,).
+
+    The ratio is None, and no line contributes, where the wholes are all 0.
+
+    Source: the influence function of a ratio of two means (Efron 1982, chapter 6).
+    """
+    whole = wholes.sum()
+    if not whole:
+        return None, np.zeros(len(parts))
+    ratio = float(parts.sum() / whole)
+    return ratio, (parts - ratio * wholes) * (len(parts) / whole)
 
 
 def _grouped(contributions: Array, rng: np.random.Generator) -> Array:

@@ -6,8 +6,11 @@ from textgan.metrics import jsd
 from textgan.metrics.bleu import backward_bleu, bleu, self_bleu
 from textgan.metrics.diversity import distinct, distinct_char, entropy, length
 from textgan.metrics.in_test import in_test
+from textgan.metrics.language_model import lm_nll
+from textgan.metrics.memorisation import copies, longest_copied, nearest, novelty
 from textgan.metrics.metric import MetricFunction
 from textgan.metrics.oracle import oracle_nll, parses
+from textgan.metrics.two_sample import two_sample
 from textgan.metrics.words import known_words, unique
 
 METRICS: dict[str, MetricFunction] = {
@@ -23,6 +26,12 @@ METRICS: dict[str, MetricFunction] = {
     "distinct_char": distinct_char,
     "entropy": entropy,
     "length": length,
+    "copies": copies,
+    "longest_copied": longest_copied,
+    "nearest": nearest,
+    "novelty": novelty,
+    "lm_nll": lm_nll,
+    "two_sample": two_sample,
     "parses": parses,
     "oracle_nll": oracle_nll,
 }

@@ -49,13 +49,10 @@ def known_words(texts: Texts, *, view: View, rng: np.random.Generator) -> list[M
         floor = known_share(rows, vocabulary(against, view.length), view.length)
     else:
         floor = known_share(texts.reference, known, view.length)
-    value = known_share(texts.samples, known, view.length)
-    low, high = None, None
-    if value is not None:
-        split = [words(line, view.length) for line in texts.samples]
-        seen = np.array([sum(word in known for word in line) for line in split], float)
-        contributions = of_ratio(seen, np.array(list(map(len, split)), float))
-        low, high = clipped(interval(value, contributions, rng=rng))
+    split = [words(line, view.length) for line in texts.samples]
+    seen = np.array([sum(map(known.__contains__, line)) for line in split])
+    value, contributions = of_ratio(seen, np.array(list(map(len, split))))
+    low, high = (None, None) if value is None else clipped(interval(value, contributions, rng=rng))
     return [Metric("words", "", value, floor, "higher", texts.counts, low, high)]
 
 
