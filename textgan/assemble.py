@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -221,8 +221,17 @@ def lines_of(space: Symbols, ids: npt.NDArray[Any]) -> Lines:
     return Lines(len(ids), lambda places: space.decode(np.asarray(ids[places])))
 
 
-def reference(model: Model) -> tuple[Lines, Lines]:
-    """Return the held-out and the training lines of a model's corpus, cut as its run was cut.
+class Reference(NamedTuple):
+    """The text of a corpus as its rows are cut."""
+
+    heldout: Lines
+    training: Lines
+    sources: npt.NDArray[Any]
+    """The line that each held-out row was cut from, (row,)."""
+
+
+def reference(model: Model) -> Reference:
+    """Return the text of a model's corpus, cut as its run was cut.
 
     Raises:
         TextganError: the corpus is gone, or is no longer the one the model was trained on.
@@ -233,7 +242,13 @@ def reference(model: Model) -> tuple[Lines, Lines]:
             f"the text of {corpus.name} is no longer what this model was trained on; "
             "measure it with --samples FILE --reference FILE"
         )
-    return lines_of(corpus.space, corpus.heldout.ids), lines_of(corpus.space, corpus.train.ids)
+    return text_of(corpus)
+
+
+def text_of(corpus: Corpus) -> Reference:
+    """Return the text of a corpus."""
+    heldout, training = (lines_of(corpus.space, rows.ids) for rows in (corpus.heldout, corpus.train))
+    return Reference(heldout, training, corpus.heldout.lines)
 
 
 def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:

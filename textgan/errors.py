@@ -22,6 +22,12 @@ class UsageError(TextganError):
     exit_code = 2
 
 
+class GateError(TextganError):
+    """A number is beyond the limit that the user set for it. Exit code 3."""
+
+    exit_code = 3
+
+
 class DivergedError(TextganError):
     """A loss or gradient stopped being finite; nothing was updated with it. Exit code 4."""
 

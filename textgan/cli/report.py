@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
-from textgan.cli.progress import printable
-from textgan.errors import UsageError, near_miss
+from textgan.cli.sides import of_files, of_run, tell
+from textgan.errors import GateError, UsageError
+from textgan.files import dump_json, write_text, writing
 
 if TYPE_CHECKING:
+    from textgan.report.gates import Gate
     from textgan.report.measure import Report
 
 EPILOG = """\b
 Examples:
   textgan report                                   the newest run under runs/
-  textgan report runs/names --n 1-4                a run, n-grams of 1 to 4 characters
+  textgan report runs/names --metrics all --html report.html
   textgan report --samples a.txt --reference b.txt --max-chars 32
   textgan report --samples a.txt --reference python_docs --json
+  textgan report --fail-above jsd4=0.35 --fail-below words=0.5    exit code 3 beyond a limit
 
 JSD is the Jensen-Shannon divergence of character n-grams in bits, 0 to 1, lower is better. It falls with the number
 of lines, so read it beside its floor: real text at the same count. The ladder places it among samples of 1- to
-6-gram models of the training text."""
+6-gram models of the training text.
+
+\b
+Metrics, besides jsd:
+  jsd_word, kl, kl_reverse, cosine, precision, recall    n-grams compared
+  words, in_test, bleu, backward_bleu                    quality
+  unique, distinct, distinct_char, self_bleu, entropy, length    diversity
+  copies, longest_copied, nearest, novelty               memorisation; these need training text
+  lm_nll, two_sample                                     judged by a model; parses, oracle_nll on synthetic corpora"""
 
 
-SHORTEST, LONGEST = 2, 4096  # rows, as text.length has it; --max-chars may cut them further. [characters]
-
-
-class Sides(NamedTuple):
-    """What is compared, and how it was made."""
-
-    samples: Sequence[str]
-    reference: Sequence[str]
-    training: Sequence[str] | None
-    length: int | None = None
-    """Where the lines were cut already. [characters]"""
-    decode: str | None = None
-
-
-def _orders(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+def orders(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
     """Read `1-6`, `4` or `2,4-6`."""
     parts = [part.partition("-") for part in value.split(",")]
     try:
@@ -61,12 +57,17 @@ def _orders(context: click.Context, parameter: click.Parameter, value: str) -> t
 @click.option("--reference", metavar="FILE|CORPUS", help="Real text for --samples: a file, or a corpus' held-out part.")
 @click.option("--data", metavar="PATH", help="Where that corpus lies on this machine.")
 @click.option("--train", type=click.Path(path_type=Path), metavar="FILE", help="Training text: for floor and ladder.")
-@click.option("--metrics", metavar="LIST", default="jsd,words,unique", help="Which of jsd,words,unique (all).")
-@click.option("--n", "orders", metavar="RANGE", default="1-6", callback=_orders, help="Lengths of n-grams (1-6).")
+@click.option("--metrics", metavar="LIST", help="Which, as jsd,words; all for all; by default the quick ones.")
+@click.option("--n", "ns", metavar="RANGE", default="1-6", callback=orders, help="Lengths of n-grams (1-6).")
 @click.option("--max-chars", type=click.IntRange(min=1), metavar="N", help="Cut the lines of both sides at N.")
 @click.option("--count-pads", is_flag=True, help="Pad short lines to --max-chars, and count the pads.")
+@click.option("--max-lines", type=click.IntRange(min=2), metavar="N", help="Most lines of the reference (500000).")
+@click.option("--compat", metavar="NAME", default="", help="Measure as wgan-gp, texygen or textgan-pytorch does.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Samples of a run (as its settings say).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of all that is drawn (0).")
+@click.option("--fail-above", multiple=True, metavar="NAME=X", help="Exit with 3 if that number is above X.")
+@click.option("--fail-below", multiple=True, metavar="NAME=X", help="Exit with 3 if that number is below X.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def report(
     run: Path | None,
@@ -74,106 +75,74 @@ def report(
     reference: str | None,
     data: str | None,
     train: Path | None,
-    metrics: str,
-    orders: tuple[int, ...],
+    metrics: str | None,
+    ns: tuple[int, ...],
     max_chars: int | None,
     count_pads: bool,
+    max_lines: int | None,
+    compat: str,
     count: int | None,
     seed: int,
+    fail_above: Sequence[str],
+    fail_below: Sequence[str],
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Measure the newest run, RUN, or a file of samples against held-out text.
 
     Of a run, report.json is written into its folder.
     """
-    from textgan.report.measure import report as measure
+    from textgan.report.gates import gate
 
+    gates = [*(gate(text, "above") for text in fail_above), *(gate(text, "below") for text in fail_below)]
     if samples is None:
-        if reference or data or train:
-            raise UsageError("--reference, --data and --train go with --samples FILE; a run has its own held-out text")
-        run = run or _newest()
-        sides = _of_run(run, count, seed)
-    else:
-        if run or count:
-            raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
-        sides = _of_files(samples, reference, data, train, max_chars)
-    result = measure(
-        *sides[:3],
-        metrics=[name.strip() for name in metrics.split(",") if name.strip()],
-        n=orders,
-        max_chars=min((n for n in (max_chars, sides.length) if n), default=None),
-        count_pads=count_pads,
-        seed=seed,
-        decode=sides.decode,
-    )
+        run = _run(run, reference, data, train)
+    elif run or count:
+        raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
+    trained = None
+    if run is not None:
+        from textgan import model
+
+        trained = model.load(run)
+        sides = of_run(run, trained, count, seed)
+    elif samples is not None:
+        sides = of_files(samples, reference, data, train, max_chars)
+    result = sides.measure(
+        metrics=_names(metrics, gates), n=ns, max_chars=max_chars, count_pads=count_pads, max_lines=max_lines,
+        compat=compat, seed=seed,
+    )  # fmt: skip
     _print(result, as_json)
     if run:
-        from textgan.files import dump_json, write_text, writing
+        _write(run / "report.json", dump_json(result.to_json()))
+    if html:
+        from textgan.cli.page import page
 
-        with writing(run / "report.json", "free some space there and run the command again"):
-            write_text(run / "report.json", dump_json(result.to_json()))
+        _write(html, page(result, sides, run, trained, title=str(run or samples), seed=seed))
+        tell(f"the page is in {html}")
+    if failed := [failure for gate in gates if (failure := gate.failure(result))]:
+        raise GateError("; ".join(failed))
 
 
-def _newest() -> Path:
+def _run(run: Path | None, *others: object) -> Path:
+    """The run that is named, or the newest one."""
     from textgan import model
 
-    return model.newest_run()
+    if any(others):
+        raise UsageError("--reference, --data and --train go with --samples FILE; a run has its own held-out text")
+    return run or model.newest_run()
 
 
-def _of_run(run: Path, count: int | None, seed: int) -> Sides:
-    from textgan import assemble, model
+def _names(metrics: str | None, gates: Iterable[Gate]) -> list[str]:
+    """The metrics asked for, and those that gates are on."""
+    from textgan.metrics.table import DEFAULT
 
-    trained = model.load(run)
-    count = count or trained.config.evaluation.report_samples
-    heldout, training = assemble.reference(trained)
-    _tell(f"drawing {count:,} samples from {run}")
-    length, decode = trained.space.characters, trained.config.text.decode
-    return Sides(trained.generate(count, seed=seed), heldout, training, length, decode)
+    named = DEFAULT if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
+    return list(dict.fromkeys([*named, *(gate.name for gate in gates)])) if named else []
 
 
-def _of_files(
-    samples: Path, reference: str | None, data: str | None, train: Path | None, max_chars: int | None
-) -> Sides:
-    from textgan.corpora import cards
-    from textgan.metrics.lines import read_lines
-
-    if reference is None:
-        raise UsageError("--samples needs --reference, a file of real text or a corpus to compare with")
-    lines = read_lines(samples)
-    training = None if train is None else read_lines(train)
-    if reference not in cards.names():
-        return Sides(lines, read_lines(_reference_file(reference, cards.names())), training)
-    heldout, own, length = _of_corpus(reference, data, max_chars)
-    return Sides(lines, heldout, own if training is None else training, length)
-
-
-def _reference_file(name: str, corpora: Sequence[str]) -> Path:
-    """The path, unless it looks more like a corpus misspelt."""
-    path = Path(name)
-    if not path.exists() and path.name == name and not path.suffix:
-        raise UsageError(f"unknown reference {name!r}: no such file{near_miss(name, corpora)}")
-    return path
-
-
-def _of_corpus(name: str, data: str | None, max_chars: int | None) -> tuple[Sequence[str], Sequence[str], int | None]:
-    """Held-out and training rows of a registered corpus, cut as its preset does, at --max-chars where given.
-
-    Pads are no text here, even where they are in training.
-    """
-    from textgan import assemble
-    from textgan.corpora import cards
-    from textgan.settings import resolve_for_corpus
-
-    length = None if max_chars is None else min(max(max_chars, SHORTEST), LONGEST)
-    flags = {"corpus.name": name, "corpus.data": data, "text.length": length, "text.pad": "own"}
-    config = resolve_for_corpus(None, cards.suits, flags=flags, environ=os.environ).config
-    corpus = assemble.open_corpus(config, _tell)
-    heldout, training = (assemble.lines_of(corpus.space, rows.ids) for rows in (corpus.heldout, corpus.train))
-    return heldout, training, corpus.space.characters
-
-
-def _tell(line: str) -> None:
-    click.echo(printable(line), err=True)
+def _write(path: Path, text: str) -> None:
+    with writing(path, "free some space there and run the command again"):
+        write_text(path, text)
 
 
 def _print(result: Report, as_json: bool) -> None:
@@ -187,3 +156,4 @@ def _print(result: Report, as_json: bool) -> None:
     console = Console(file=sys.stdout, highlight=False)
     for part in render(result):
         console.print(part)
+

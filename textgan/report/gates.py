@@ -1,0 +1,65 @@
+"""Gates for continuous integration: limits that the numbers of a report must keep to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textgan.errors import UsageError, near_miss
+from textgan.metrics.table import METRICS
+from textgan.report.measure import Report
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit of one number."""
+
+    name: str
+    """Its family."""
+    key: str
+    """Which number of the family; empty where it is the only one."""
+    limit: float
+    fails: Literal["above", "below"]
+
+    def failure(self, report: Report) -> str:
+        """Say how a report fails this gate; nothing if it passes.
+
+        Raises:
+            UsageError: the report has no such number.
+        """
+        numbers = {metric.key: metric for metric in report.of(self.name)}
+        if self.key not in numbers:
+            known = ", ".join(_written(self.name, key) for key in numbers) or "none of it"
+            raise UsageError(f"{_written(self.name, self.key)} was not measured; measured: {known}")
+        metric, name = numbers[self.key], _written(self.name, self.key)
+        if metric.infinite:
+            return f"{name} is infinite" if self.fails == "above" else ""
+        if metric.value is None:
+            return f"{name} has no value"
+        failed = metric.value > self.limit if self.fails == "above" else metric.value < self.limit
+        return f"{name} is {metric.value:.4g}, {self.fails} {self.limit:g}" if failed else ""
+
+
+def gate(text: str, fails: Literal["above", "below"]) -> Gate:
+    """Read a gate such as `jsd4=0.35`, `words=0.5`, `self_bleu-4=0.9` or `length.mean=30`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    named, equals, limit = text.partition("=")
+    name = max((name for name in METRICS if named.startswith(name)), key=len, default="")
+    if not name or not equals:
+        family = named.rstrip("0123456789-._:")
+        hint = near_miss(family, METRICS) if equals else ""
+        raise UsageError(f"{text!r} is no gate; write NAME=LIMIT, such as jsd4=0.35 or words=0.5{hint}")
+    try:
+        value = float(limit)
+    except ValueError:
+        raise UsageError(f"{text!r}: {limit!r} is no number; write NAME=LIMIT, such as jsd4=0.35") from None
+    if not abs(value) < float("inf"):
+        raise UsageError(f"{text!r}: the limit must be finite")
+    return Gate(name, named.removeprefix(name).lstrip("-._:"), value, fails)
+
+
+def _written(name: str, key: str) -> str:
+    return f"{name}-{key}" if key else name
