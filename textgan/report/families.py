@@ -93,7 +93,7 @@ def _times(metric: Metric) -> str:
     if not metric.floor or not metric.value or metric.value / metric.floor < 0:
         return ""
     ratio = metric.value / metric.floor
-    return f": {ratio:,.1f} times real text's" if ratio >= 1.15 else f": {100 * ratio:.0f} % of real text's"
+    return f": {ratio:,.1f} times real text's" if ratio >= 1.05 else f": {100 * ratio:.0f} % of real text's"
 
 
 def rung(report: Report, n: int, value: float) -> str:
@@ -113,7 +113,9 @@ def _of_jsd(metric: Metric, report: Report) -> str:
     if metric.floor is not None and metric.floor > SATURATED:
         return "Too few lines to tell: real text itself lies this far from real text."
     placed = rung(report, int(metric.key), metric.value or 0.0)
-    return _FAR(metric, report) if side(metric) <= 0 or not placed else f"{placed.capitalize()}{_times(metric)}."
+    if side(metric) <= 0 or not placed:
+        return _FAR(metric, report)
+    return f"{placed.capitalize()}{_times(metric).replace(':', ';')}."
 
 
 PLAIN = beside("Lower than real text", "Level with real text", "Higher than real text")
