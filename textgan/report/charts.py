@@ -94,7 +94,7 @@ def histogram(title: str, edges: Sequence[float], real: Sequence[float], samples
     top = max([*real, *samples], default=0.0)
     if top <= 0:
         return ""
-    y = Axis("share of lines, %", low=0, high=100 * top)
+    y = Axis("share of lines, %", low=0)
     frame = _frame(x, y, edges, [100 * top], WIDTH - 10)
     base = frame.y(0)
     columns = [
@@ -228,11 +228,15 @@ def _drawable(points: Iterable[tuple[float, float]], x: Axis, y: Axis) -> list[t
 
 
 def _range(axis: Axis, values: Sequence[float]) -> tuple[float, float]:
-    """First and last value of an axis; of a single value something around it."""
+    """First and last value of an axis, round ones where it does not say; of a single value something around it."""
     low = min(values) if axis.low is None else axis.low
     high = max(values) if axis.high is None else axis.high
-    if high > low:
+    if high > low and axis.log:
         return low, high
+    if high > low:
+        step = _step((high - low) / 5)
+        first = math.floor(low / step + 1e-9) * step if axis.low is None else low
+        return first, math.ceil(high / step - 1e-9) * step if axis.high is None else high
     return (low / 2, low * 2) if axis.log else (low - (abs(low) or 1) / 2, low + (abs(low) or 1) / 2)
 
 

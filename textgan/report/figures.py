@@ -90,7 +90,7 @@ def rank_frequency(samples: Sequence[str], reference: Sequence[str] | None) -> l
     charts = []
     for what, count in (("words", _word_counts), (f"runs of {RANKED} characters", _ngram_counts)):
         series = [Series(kind, _ranked(count(side))) for kind, side in sides.items()]
-        axes = Axis("rank", log=True), Axis("of a million", log=True)
+        axes = Axis("rank", log=True), Axis("times in a million", log=True)
         caption = f"How often the commonest, second, third, … of {what} occurs."
         charts.append(figure(lines(f"Frequency of {what} by rank", series, *axes), caption, _kinds(series)))
     return charts
@@ -124,7 +124,8 @@ def length_histogram(samples: Sequence[str], reference: Sequence[str] | None) ->
     counts = [np.histogram(side[side < edges[-1]], edges)[0] for side in sides]
     real, own = ((found / max(len(side), 1)).tolist() for found, side in zip(counts, sides, strict=True))
     drawn = [kind for kind, side in zip(("real", "samples"), sides, strict=True) if len(side)]
-    chart = histogram("Lengths of lines", edges.tolist(), real, own, Axis("characters", whole=True))
+    axis = Axis("characters", low=shortest, high=float(edges[-1]), whole=True)
+    chart = histogram("Lengths of lines", edges.tolist(), real, own, axis)
     return figure(chart, "Lengths of lines.", drawn, filled=True)
 
 

@@ -220,9 +220,12 @@ def _strips(paths: Sequence[Sequence[str]]) -> str:
 def _configuration(settings: Mapping[str, Any]) -> str:
     """Settings of each section in a table, folded away."""
     flat = [(str(name), list(_flat(value))) for name, value in settings.items()]
-    tables = "".join(f"<h3>{plain(name)}</h3>{_settings(pairs)}" for name, pairs in flat if pairs[:1] and pairs[0][0])
+    tables = "".join(
+        f"<div><h3>{plain(name)}</h3>{_settings(pairs)}</div>" for name, pairs in flat if pairs[:1] and pairs[0][0]
+    )
     single = _settings([(name, pairs[0][1]) for name, pairs in flat if pairs[:1] and not pairs[0][0]])
-    return f"<details><summary>All settings</summary>{single}{tables}</details>" if flat else ""
+    found = f'{single}<div class="sections">{tables}</div>'
+    return f"<details><summary>All settings</summary>{found}</details>" if flat else ""
 
 
 def _settings(pairs: Sequence[tuple[str, str]]) -> str:
