@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import chain, pairwise
 from typing import NamedTuple
+
+from textgan.report.markup import plain
 
 WIDTH, HEIGHT = 400, 270  # of the view box; text is set in its units, so that a phone shows it at about their size
 LEFT, TOP, BOTTOM = 44, 26, 40  # margins
@@ -115,7 +116,7 @@ def histogram(title: str, edges: Sequence[float], real: Sequence[float], samples
 
 
 def _svg(title: str, parts: Iterable[str]) -> str:
-    name = escape(title)
+    name = plain(title)
     return (
         f'<svg class="chart" role="img" aria-label="{name}" viewBox="0 0 {WIDTH} {HEIGHT}">'
         f"<title>{name}</title>{''.join(parts)}</svg>"
@@ -210,7 +211,7 @@ def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str:
-    return f'<text class="{kind}" x="{_at(x)}" y="{_at(y)}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text class="{kind}" x="{_at(x)}" y="{_at(y)}" text-anchor="{anchor}">{plain(text)}</text>'
 
 
 def _path(points: Iterable[tuple[float, float]]) -> str:
@@ -257,7 +258,9 @@ def _ticks(low: float, high: float, axis: Axis) -> Iterator[float]:
             return
     step = _step((high - low) / 5)
     step = max(step, 1.0) if axis.whole else step
-    yield from (round(i * step, 12) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1))
+    yield from (
+        float(f"{i * step:.9g}") for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    )
 
 
 def _step(rough: float) -> float:
