@@ -64,7 +64,7 @@ PLANTED: dict[str, tuple[list[str], list[str]]] = {
         [
             "the samples repeat one another: 5",
             "many words are made up",
-            "the lines are too short: 20.0 characters on average, real ones have 4",
+            "the lines are too short: 20.0 characters on average, real ones have 5",
         ],
     ),
     "doubled": ([f"{line} {line}" for line in OTHERS[:400]], ["the lines are too long: "]),
