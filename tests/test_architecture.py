@@ -43,7 +43,8 @@ ALLOWED = {
     | {"config", "corpora", "game", "memory", "metrics", "model", "nets", "oracles", "spaces", "symbols", "training"},
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
-    "cli": BOTTOM | {"assemble", "config", "corpora", "metrics", "model", "report", "runs", "settings", "__version__"},
+    "cli": BOTTOM
+    | {"assemble", "config", "corpora", "metrics", "model", "oracles", "report", "runs", "settings", "__version__"},
     "__main__": {"cli"},
     "": {"api", "model", "report"},  # textgan/__init__.py, lazily
 }

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +140,10 @@ def test_the_table_fits_80_columns_and_shows_every_number() -> None:
     page = told(report(SAMPLES, REFERENCE, TRAINING, decode="argmax"))
     assert max(map(len, page.splitlines())) <= 80
     assert "…" not in page
-    for part in ("JSD", "floor", "excess", "1-gram", "6-gram", "81.8 %", "words seen in training", "argmax", "80.0 %"):
+    for part in ("JSD", "±", "floor", "excess", "k=1", "k=6", "81.8 %", "95 % interval", "argmax", "80.0 %"):
         assert part in page
     assert "5 samples" in page
-    assert "words seen in the reference" in told(report(SAMPLES, REFERENCE))
+    assert "words are looked up in the reference" in told(report(SAMPLES, REFERENCE))
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_the_command_prints_what_the_function_returns(files: list[str], capsys: 
     assert printed == expected.to_json()
     assert main([*arguments, "--metrics", "unique, words"]) == 0
     page = capsys.readouterr().out
-    assert "unique lines" in page
+    assert "80.0 %" in page
     assert "JSD" not in page
 
 
@@ -228,14 +229,15 @@ def test_a_run_is_measured_on_its_own_text_and_keeps_the_report(run: Path, capsy
     assert main(["report", "--seed", "5", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     trained = model.load(run)
-    length, sides = trained.config.text.length, assemble.reference(trained)
-    expected = report(trained.generate(30, seed=5), *sides, max_chars=length, seed=5, decode="sample").to_json()
+    length, (*sides, sources) = trained.config.text.length, assemble.reference(trained)
+    measured = partial(report, sources=sources, decode="sample")
+    expected = measured(trained.generate(30, seed=5), *sides, max_chars=length, seed=5).to_json()
     assert printed == expected
     assert json.loads((run / "report.json").read_text(encoding="utf-8")) == expected
     assert expected["training"] + expected["reference"] == 162
     assert main(["report", str(run), "--count", "7", "--max-chars", "9", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed == report(trained.generate(7), *sides, max_chars=9, decode="sample").to_json()
+    assert printed == measured(trained.generate(7), *sides, max_chars=9).to_json()
 
 
 def test_samples_against_a_registered_corpus_take_its_heldout_rows(

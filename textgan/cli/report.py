@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -58,7 +58,7 @@ def orders(context: click.Context, parameter: click.Parameter, value: str) -> tu
 @click.option("--data", metavar="PATH", help="Where that corpus lies on this machine.")
 @click.option("--train", type=click.Path(path_type=Path), metavar="FILE", help="Training text: for floor and ladder.")
 @click.option("--metrics", metavar="LIST", help="Which, as jsd,words; all for all; by default the quick ones.")
-@click.option("--n", "ns", metavar="RANGE", default="1-6", callback=orders, help="Lengths of n-grams (1-6).")
+@click.option("--n", metavar="RANGE", default="1-6", callback=orders, help="Lengths of n-grams (1-6).")
 @click.option("--max-chars", type=click.IntRange(min=1), metavar="N", help="Cut the lines of both sides at N.")
 @click.option("--count-pads", is_flag=True, help="Pad short lines to --max-chars, and count the pads.")
 @click.option("--max-lines", type=click.IntRange(min=2), metavar="N", help="Most lines of the reference (500000).")
@@ -76,17 +76,12 @@ def report(
     data: str | None,
     train: Path | None,
     metrics: str | None,
-    ns: tuple[int, ...],
-    max_chars: int | None,
-    count_pads: bool,
-    max_lines: int | None,
-    compat: str,
     count: int | None,
-    seed: int,
     fail_above: Sequence[str],
     fail_below: Sequence[str],
     html: Path | None,
     as_json: bool,
+    **request: Any,
 ) -> None:
     """Measure the newest run, RUN, or a file of samples against held-out text.
 
@@ -95,29 +90,26 @@ def report(
     from textgan.report.gates import gate
 
     gates = [*(gate(text, "above") for text in fail_above), *(gate(text, "below") for text in fail_below)]
-    if samples is None:
-        run = _run(run, reference, data, train)
-    elif run or count:
-        raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
     trained = None
-    if run is not None:
+    if samples is None:
         from textgan import model
 
+        run = _run(run, reference, data, train)
         trained = model.load(run)
-        sides = of_run(run, trained, count, seed)
-    elif samples is not None:
-        sides = of_files(samples, reference, data, train, max_chars)
-    result = sides.measure(
-        metrics=_names(metrics, gates), n=ns, max_chars=max_chars, count_pads=count_pads, max_lines=max_lines,
-        compat=compat, seed=seed,
-    )  # fmt: skip
+        sides = of_run(run, trained, count, request["seed"])
+    elif run or count:
+        raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
+    else:
+        sides = of_files(samples, reference, data, train, request["max_chars"])
+    result = sides.measure(metrics=_names(metrics, gates), **request)
     _print(result, as_json)
     if run:
         _write(run / "report.json", dump_json(result.to_json()))
     if html:
         from textgan.cli.page import page
 
-        _write(html, page(result, sides, run, trained, title=str(run or samples), seed=seed))
+        title, seen = str(run or samples), {key: request[key] for key in ("max_chars", "seed")}
+        _write(html, page(result, sides, run, trained, title=title, **seen))
         tell(f"the page is in {html}")
     if failed := [failure for gate in gates if (failure := gate.failure(result))]:
         raise GateError("; ".join(failed))
@@ -156,4 +148,3 @@ def _print(result: Report, as_json: bool) -> None:
     console = Console(file=sys.stdout, highlight=False)
     for part in render(result):
         console.print(part)
-

@@ -65,7 +65,9 @@ def of_run(run: Path, trained: Model, count: int | None, seed: int) -> Sides:
     )  # fmt: skip
 
 
-def of_files(samples: Path, reference: str | None, data: str | None, train: Path | None, max_chars: int | None) -> Sides:
+def of_files(
+    samples: Path, reference: str | None, data: str | None, train: Path | None, max_chars: int | None
+) -> Sides:
     """Samples of a file, and the reference: another file, or the held-out part of a corpus.
 
     Raises:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from textgan.errors import TextganError, UsageError, near_miss
 from textgan.metrics.compat import COMPAT, Compat
 from textgan.metrics.floor import floor_rows
-from textgan.metrics.ladder import LONGEST, ladder
+from textgan.metrics.ladder import LONGEST
+from textgan.metrics.ladder import ladder as sampled_ladder
 from textgan.metrics.lines import MOST, View, chosen_of, few
 from textgan.metrics.metric import Metric, Texts
 from textgan.metrics.table import DEFAULT, METRICS
@@ -81,6 +82,7 @@ def report(
     compat: str = "",
     oracle: Oracle | None = None,
     sources: Sources = None,
+    ladder: bool = True,
     seed: int = 0,
     decode: str | None = None,
 ) -> Report:
@@ -98,6 +100,7 @@ def report(
         compat: measure as this toolkit does: a name from COMPAT.
         oracle: what the real text was drawn from, where that is known.
         sources: the line that each row of the reference was cut from, (row,); None where each row is a line.
+        ladder: sample the n-gram models of the training text for jsd, too.
         seed: chooses the floor's rows and draws the ladder's samples.
         decode: how the samples were decoded, for the record.
 
@@ -105,7 +108,7 @@ def report(
         UsageError: an unknown metric or toolkit, an n below 1, or count_pads without max_chars.
         TextganError: too few lines.
     """
-    request = Request(tuple(metrics), tuple(n), max_chars, count_pads, max_lines or MOST, compat, oracle, seed)
+    request = Request(tuple(metrics), tuple(n), max_chars, count_pads, max_lines or MOST, compat, oracle, ladder, seed)
     request.check()
     _check_lines(samples, reference, training)
     return _measured(request, samples, reference, training, sources, decode)
@@ -122,6 +125,7 @@ class Request:
     most: int
     compat: str
     oracle: Oracle | None
+    ladder: bool
     seed: int
 
     @property
@@ -176,13 +180,14 @@ def _measured(
     view, peer = request.view, request.peer
     if peer.against_training and training is not None:
         reference, sources = training, None
-    laddered = training is not None and "jsd" in request.names
+    laddered = request.ladder and training is not None and "jsd" in request.names
     limits = _limits(reference, training if laddered else None, view, request.most)
     texts = _texts(request, samples[: peer.samples], reference, training, sources)
     numbers = [metric for name in request.names for metric in METRICS[name](texts, view=view, rng=request.rng())]
     rungs = None
     if laddered:
-        rungs = ladder(len(texts.samples), texts.reference, texts.training or (), rng=request.rng(), view=view)
+        rungs = sampled_ladder(len(texts.samples), texts.reference, texts.training or (), rng=request.rng(), view=view)
+    absent = [name for name in request.asked if name in METRICS and not any(m.name == name for m in numbers)]
     alike = [f"as {request.compat} measures: {peer.says}"] if request.compat else []
     return Report(
         samples=len(texts.samples),
@@ -192,7 +197,7 @@ def _measured(
         metrics=tuple(numbers),
         ladder=rungs,
         decode=decode,
-        notes=(*alike, *_notes(texts, numbers, view), *limits),
+        notes=(*alike, *_notes(texts, numbers, view), *_absent(absent, training is not None), *limits),
     )
 
 
@@ -238,6 +243,11 @@ def _notes(texts: Texts, numbers: Sequence[Metric], view: View) -> list[str]:
     if missing:
         notes.append(f"no value for {', '.join(missing)}: no line is long enough, or there are too few")
     return notes
+
+
+def _absent(names: Sequence[str], trained: bool) -> list[str]:
+    why = "the text was drawn from no known grammar or oracle" if trained else "it needs training text, or an oracle"
+    return [f"nothing of {', '.join(names)}: {why}"] if names else []
 
 
 def _limits(reference: Sequence[str], modelled: Sequence[str] | None, view: View, most: int) -> list[str]:

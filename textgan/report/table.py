@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from textgan.metrics.metric import Metric
 from textgan.report.measure import Report
+from textgan.report.reading import Reading, faults, readings
 
 JUDGED = 4  # the order at which samples are placed on the ladder, where it was measured
 
@@ -21,11 +22,14 @@ def render(report: Report) -> Iterator[RenderableType]:
     if report.of("jsd"):
         yield Text("\nJensen-Shannon divergence of n-grams, bits (lower is better)")
         yield _jsd(report)
-    if shares := [*report.of("words"), *report.of("unique")]:
-        yield Text("Shares (higher is better)")
-        yield _shares(shares, report.training is not None)
+    others = [reading for reading in readings(report) if reading.metric.name != "jsd"]
+    for group, members in groupby(others, lambda reading: reading.group):
+        yield Text(group)
+        yield _numbers(list(members))
     if sentence := standing(report):
         yield Text(sentence)
+    for fault in faults(report):
+        yield Text(f"Fault: {fault}.", style="bold red")
     for note in report.notes:
         yield Text(f"Note: {note}.", style="dim")
 
@@ -53,32 +57,38 @@ def _counts(report: Report) -> str:
     against = f"{report.samples:,} samples{decode} against {report.reference:,} lines of real text"
     if report.training is None:
         return f"{against}; floor: {report.floor_samples:,} of those lines against the other half."
-    models = "" if report.ladder is None else "; k-gram: as many samples of its k-gram model"
+    models = "" if report.ladder is None else "; k=1 and up: as many samples of its k-gram model"
     return f"{against}; floor: {report.floor_samples:,} of {report.training:,} training lines{models}."
 
 
 def _jsd(report: Report) -> Table:
-    """JSD, floor, excess and every rung of the ladder, a row an order."""
+    """JSD, half its 95 % interval, floor, excess and every rung of the ladder, a row an order."""
     ladder = report.ladder or {}
-    table = _table("n", "JSD", "floor", "excess", *(f"{order}-gram" for order in ladder))
+    table = _table("n", "JSD", "±", "floor", "excess", *(f"k={order}" for order in ladder))
     for metric in report.of("jsd"):
         rungs = [values[int(metric.key)] for values in ladder.values()]
-        table.add_row(metric.key, *map(_number, (metric.value, metric.floor, metric.excess, *rungs)))
+        half = None if metric.low is None or metric.high is None else (metric.high - metric.low) / 2
+        numbers = _number(metric.value), _short(half), *map(_number, (metric.floor, metric.excess))
+        table.add_row(metric.key, *numbers, *map(_short, rungs))
     return table
 
 
-def _shares(metrics: list[Metric], trained: bool) -> Table:
-    labels = {"words": f"words seen in {'training' if trained else 'the reference'}", "unique": "unique lines"}
-    table = _table("", "samples", "real text")
-    for metric in metrics:
-        table.add_row(labels[metric.name], _share(metric.value), _share(metric.floor))
+def _numbers(members: list[Reading]) -> Table:
+    """One group of the others, a row a number."""
+    table = _table("", "samples", "95 % interval", "real text")
+    for reading in members:
+        key = reading.metric.key
+        name = f"{reading.title.partition(' (')[0]}{f', {key}' if key else ''}"
+        between = "" if reading.metric.low is None else f"{reading.low} to {reading.high}"
+        table.add_row(name, reading.value, between, reading.floor)
     return table
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+        wraps = column == ""
+        table.add_column(column, justify="left" if wraps else "right", no_wrap=not wraps)
     return table
 
 
@@ -86,5 +96,5 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
