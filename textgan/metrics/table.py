@@ -36,5 +36,5 @@ METRICS: dict[str, MetricFunction] = {
     "oracle_nll": oracle_nll,
 }
 
-DEFAULT = ("jsd", "words", "unique")
+DEFAULT = ("jsd", "words", "self_bleu", "unique", "distinct", "length", "copies")
 """What is measured where nothing is asked for."""

@@ -15,6 +15,8 @@ from textgan.report.reading import Reading, faults, readings
 
 JUDGED = 4  # the order at which samples are placed on the ladder, where it was measured
 
+BEST = {"lower": "low", "higher": "high", "near the floor": "as real text"}
+
 
 def render(report: Report) -> Iterator[RenderableType]:
     """Yield what to print, top to bottom."""
@@ -75,12 +77,11 @@ def _jsd(report: Report) -> Table:
 
 def _numbers(members: list[Reading]) -> Table:
     """One group of the others, a row a number."""
-    table = _table("", "samples", "95 % interval", "real text")
+    table = _table("", "samples", "95 % interval", "real text", "best")
     for reading in members:
-        key = reading.metric.key
-        name = f"{reading.title.partition(' (')[0]}{f', {key}' if key else ''}"
-        between = "" if reading.metric.low is None else f"{reading.low} to {reading.high}"
-        table.add_row(name, reading.value, between, reading.floor)
+        metric = reading.metric
+        between = "" if metric.low is None else f"{reading.low} to {reading.high}"
+        table.add_row(f"{metric.name} {metric.key}", reading.value, between, reading.floor, BEST[metric.better])
     return table
 
 
