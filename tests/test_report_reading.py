@@ -320,3 +320,24 @@ def test_the_side_of_real_text_is_that_beyond_the_noise() -> None:
         value = 5 + far
         assert side(number("x", "", value, 5.0, low=value - 0.1, high=value + 0.1)) == expected
     assert side(number("x", "", 5.0, None)) == 0
+
+
+def said(name: str, key: str, value: float, floor: float) -> str:
+    return readings(made(number(name, key, value, floor, counts={"samples": 10_000})))[0].says
+
+
+def test_numbers_that_chance_moves_much_are_read_roughly() -> None:
+    like, off = "Lengths are like real text's.", "Lengths are off: 2.1 times real text's."
+    assert [said("length", "distance", value, 10) for value in (5, 19.9, 21)] == [like, like, off]
+    assert said("length", "distance", 4.9, 10).startswith("Lengths are closer")
+    assert said("longest_copied", "p90", 24, 20) == "As long as held-out text shares by chance."
+    assert said("longest_copied", "p90", 40, 20) == "Copies longer: 2.0 times real text's."
+    assert said("longest_copied", "max", 40, 20) == "One sample alone decides it."
+
+
+def test_how_far_is_told_in_words_that_fit() -> None:
+    assert said("x", "", 104, 100) == "Higher than real text: by less than 5 %."
+    assert said("x", "", 96, 100) == "Lower than real text: by less than 5 %."
+    assert said("x", "", 120, 100) == "Higher than real text: 1.2 times real text's."
+    assert said("x", "", 80, 100) == "Lower than real text: 80 % of real text's."
+    assert said("x", "", 0.5, 0) == "Higher than real text."

@@ -82,7 +82,7 @@ def _says(metric: Metric, report: Report, words: Family) -> str:
     if metric.value is None:
         return "No value: there is too little text."
     if metric.floor is None:
-        return "There is no real text to put beside it."
+        return "There is no number of real text to put beside it."
     return words.says(metric, report)
 
 
