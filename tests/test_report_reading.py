@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from textgan.metrics.metric import Metric
-from textgan.report.families import FAMILIES, GROUPS, noise, side
+from textgan.report.families import FAMILIES, GROUPS, noise, rung, side
 from textgan.report.measure import Report, report
 from textgan.report.reading import faults, readings
 
@@ -341,3 +341,15 @@ def test_how_far_is_told_in_words_that_fit() -> None:
     assert said("x", "", 120, 100) == "Higher than real text: 1.2 times real text's."
     assert said("x", "", 80, 100) == "Lower than real text: 80 % of real text's."
     assert said("x", "", 0.5, 0) == "Higher than real text."
+
+
+def test_models_above_n_are_no_rungs_at_n() -> None:
+    measured = made(ladder={order: {4: 0.5 / order} for order in range(1, 7)})
+    assert rung(measured, 4, 0.09) == "level with the 4-gram model or better"
+    assert rung(measured, 5, 0.09) == "level with the 5-gram model or better"
+    assert rung(made(), 4, 0.09) == ""
+
+
+def test_a_fault_is_much_of_the_way_that_is_left() -> None:
+    assert len(faults(made(number("self_bleu", "4", 0.9, 0.8, low=0.89, high=0.91)))) == 1
+    assert faults(made(number("self_bleu", "4", 0.3, 0.2, low=0.29, high=0.31))) == ()
