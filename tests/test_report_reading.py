@@ -308,6 +308,7 @@ def test_a_distance_without_a_ladder_is_put_beside_real_text() -> None:
 
 def test_noise_is_that_of_an_interval_or_of_a_share() -> None:
     assert noise(number("x", "", 0.5, 0.4, low=0.47, high=0.55)) == pytest.approx(math.sqrt(2) * 0.04)
+    assert noise(number("x", "", 0.01, 0.0, low=0.009, high=0.011)) == pytest.approx(math.sqrt(2) * 0.001)
     assert noise(number("x", "", 0.0, 0.0, low=0.0, high=0.0)) == pytest.approx(math.sqrt(2) / 400)
     two_errors = 2 * math.sqrt(0.2 * 0.8 / 400 + 1 / 400**2)
     assert noise(number("x", "", 0.5, 0.2)) == pytest.approx(math.sqrt(2) * two_errors)
@@ -353,3 +354,8 @@ def test_models_above_n_are_no_rungs_at_n() -> None:
 def test_a_fault_is_much_of_the_way_that_is_left() -> None:
     assert len(faults(made(number("self_bleu", "4", 0.9, 0.8, low=0.89, high=0.91)))) == 1
     assert faults(made(number("self_bleu", "4", 0.3, 0.2, low=0.29, high=0.31))) == ()
+
+
+def test_differences_have_signs_unless_they_show_as_nothing() -> None:
+    pairs = [(0.5, 0.25), (0.25, 0.5), (0.25, 0.2500001)]
+    assert [readings(made(number("words", "", *pair)))[0].excess for pair in pairs] == ["+25.0 %", "−25.0 %", "0.0 %"]

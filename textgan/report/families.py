@@ -58,7 +58,7 @@ def noise(metric: Metric) -> float:
     lines = max(metric.counts.get("samples", 1), 1)
     is_share = min(metric.value, metric.floor) >= 0 and max(metric.value, metric.floor) <= 1
     if metric.low is not None and metric.high is not None:
-        half = max((metric.high - metric.low) / 2, 1 / lines if is_share else 0.0)
+        half = (metric.high - metric.low) / 2 or (1 / lines if is_share else 0.0)
     elif is_share:
         half = 2 * math.sqrt(metric.floor * (1 - metric.floor) / lines + 1 / lines**2)
     else:
