@@ -125,6 +125,13 @@ def test_names_of_points_overlap_neither_each_other_nor_points() -> None:
         assert not any(box[0] < x < box[2] and box[1] < y < box[3] for x, y in dots)
 
 
+def test_a_name_without_a_free_place_is_left_out() -> None:
+    names = [f"name {i}" for i in range(40)]
+    points = [(i / 1000, i / 1000) for i in range(40)]
+    svg = lines("t", [Series("samples", points, names=names)], Axis("x", low=0, high=1), Axis("y", low=0, high=1))
+    assert 1 <= len(texts(svg, "samples")) <= 8
+
+
 def test_a_histogram_has_columns_as_high_as_shares() -> None:
     svg = histogram("t", [0, 10, 20, 30], [0.5, 0.0, 0.25], [0.25, 0.75, 0.0], Axis("x", low=0, high=30))
     columns = [(float(e.get("x") or 0), float(e.get("height") or 0)) for e in parsed(svg).iter("rect")]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from textgan.metrics.metric import Metric
-from textgan.report.families import FAMILIES, GROUPS, noise, side
+from textgan.report.families import FAMILIES, GROUPS, noise, rung, side
 from textgan.report.measure import Report, report
 from textgan.report.reading import faults, readings
 
@@ -308,6 +308,7 @@ def test_a_distance_without_a_ladder_is_put_beside_real_text() -> None:
 
 def test_noise_is_that_of_an_interval_or_of_a_share() -> None:
     assert noise(number("x", "", 0.5, 0.4, low=0.47, high=0.55)) == pytest.approx(math.sqrt(2) * 0.04)
+    assert noise(number("x", "", 0.01, 0.0, low=0.009, high=0.011)) == pytest.approx(math.sqrt(2) * 0.001)
     assert noise(number("x", "", 0.0, 0.0, low=0.0, high=0.0)) == pytest.approx(math.sqrt(2) / 400)
     two_errors = 2 * math.sqrt(0.2 * 0.8 / 400 + 1 / 400**2)
     assert noise(number("x", "", 0.5, 0.2)) == pytest.approx(math.sqrt(2) * two_errors)
@@ -320,3 +321,41 @@ def test_the_side_of_real_text_is_that_beyond_the_noise() -> None:
         value = 5 + far
         assert side(number("x", "", value, 5.0, low=value - 0.1, high=value + 0.1)) == expected
     assert side(number("x", "", 5.0, None)) == 0
+
+
+def said(name: str, key: str, value: float, floor: float) -> str:
+    return readings(made(number(name, key, value, floor, counts={"samples": 10_000})))[0].says
+
+
+def test_numbers_that_chance_moves_much_are_read_roughly() -> None:
+    like, off = "Lengths are like real text's.", "Lengths are off: 2.1 times real text's."
+    assert [said("length", "distance", value, 10) for value in (5, 19.9, 21)] == [like, like, off]
+    assert said("length", "distance", 4.9, 10).startswith("Lengths are closer")
+    assert said("longest_copied", "p90", 24, 20) == "As long as held-out text shares by chance."
+    assert said("longest_copied", "p90", 40, 20) == "Copies longer: 2.0 times real text's."
+    assert said("longest_copied", "max", 40, 20) == "One sample alone decides it."
+
+
+def test_how_far_is_told_in_words_that_fit() -> None:
+    assert said("x", "", 104, 100) == "Higher than real text: by less than 5 %."
+    assert said("x", "", 96, 100) == "Lower than real text: by less than 5 %."
+    assert said("x", "", 120, 100) == "Higher than real text: 1.2 times real text's."
+    assert said("x", "", 80, 100) == "Lower than real text: 80 % of real text's."
+    assert said("x", "", 0.5, 0) == "Higher than real text."
+
+
+def test_models_above_n_are_no_rungs_at_n() -> None:
+    measured = made(ladder={order: {4: 0.5 / order} for order in range(1, 7)})
+    assert rung(measured, 4, 0.09) == "level with the 4-gram model or better"
+    assert rung(measured, 5, 0.09) == "level with the 5-gram model or better"
+    assert rung(made(), 4, 0.09) == ""
+
+
+def test_a_fault_is_much_of_the_way_that_is_left() -> None:
+    assert len(faults(made(number("self_bleu", "4", 0.9, 0.8, low=0.89, high=0.91)))) == 1
+    assert faults(made(number("self_bleu", "4", 0.3, 0.2, low=0.29, high=0.31))) == ()
+
+
+def test_differences_have_signs_unless_they_show_as_nothing() -> None:
+    pairs = [(0.5, 0.25), (0.25, 0.5), (0.25, 0.2500001)]
+    assert [readings(made(number("words", "", *pair)))[0].excess for pair in pairs] == ["+25.0 %", "−25.0 %", "0.0 %"]

@@ -58,7 +58,7 @@ def noise(metric: Metric) -> float:
     lines = max(metric.counts.get("samples", 1), 1)
     is_share = min(metric.value, metric.floor) >= 0 and max(metric.value, metric.floor) <= 1
     if metric.low is not None and metric.high is not None:
-        half = max((metric.high - metric.low) / 2, 1 / lines if is_share else 0.0)
+        half = (metric.high - metric.low) / 2 or (1 / lines if is_share else 0.0)
     elif is_share:
         half = 2 * math.sqrt(metric.floor * (1 - metric.floor) / lines + 1 / lines**2)
     else:
@@ -83,6 +83,16 @@ def beside(below: str, level: str, above: str) -> Says:
     return says
 
 
+def roughly(factor: float, says: Says, level: str) -> Says:
+    """For a number that chance moves much: level with real text's within a factor."""
+
+    def said(metric: Metric, report: Report) -> str:
+        near = (metric.value or 0) <= factor * (metric.floor or 0) <= factor**2 * (metric.value or 0)
+        return level if near else says(metric, report)
+
+    return said
+
+
 def by_key(**parts: Says) -> Says:
     """Words that differ by the key of a number; an unknown key has the plain ones."""
     return lambda metric, report: parts.get(metric.key, PLAIN)(metric, report)
@@ -93,7 +103,9 @@ def _times(metric: Metric) -> str:
     if not metric.floor or not metric.value or metric.value / metric.floor < 0:
         return ""
     ratio = metric.value / metric.floor
-    return f": {ratio:,.1f} times real text's" if ratio >= 1.05 else f": {100 * ratio:.0f} % of real text's"
+    if 0.95 < ratio < 1.05:
+        return ": by less than 5 %"
+    return f": {ratio:,.1f} times real text's" if ratio > 1 else f": {100 * ratio:.0f} % of real text's"
 
 
 def rung(report: Report, n: int, value: float) -> str:
@@ -121,6 +133,11 @@ def _of_jsd(metric: Metric, report: Report) -> str:
 PLAIN = beside("Lower than real text", "Level with real text", "Higher than real text")
 _FAR = beside(
     "Closer to the held-out text than other real text is", "As close as real text", "Further away than real text"
+)
+
+_LENGTHS = beside("Lengths are closer than real text's", "Lengths are like real text's", "Lengths are off")
+_PIECES = beside(
+    "Shorter than held-out text shares by chance", "As long as held-out text shares by chance", "Copies longer"
 )
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -219,8 +236,8 @@ FAMILIES: Mapping[str, Family] = {
         coarse,
         by_key(
             mean=beside("Lines are shorter", "Lines are as long as real ones", "Lines are longer"),
-            distance=beside("Lengths are closer than real text's", "Lengths are like real text's", "Lengths are off"),
-            jsd=beside("Lengths are closer than real text's", "Lengths are like real text's", "Lengths are off"),
+            distance=roughly(2, _LENGTHS, "Lengths are like real text's."),
+            jsd=roughly(2, _LENGTHS, "Lengths are like real text's."),
         ),
     ),
     "unique": Family(
@@ -272,8 +289,11 @@ FAMILIES: Mapping[str, Family] = {
         COPIED,
         "The longest piece of a sample that stands within one training line.",
         coarse,
-        beside(
-            "Shorter than held-out text shares by chance", "As long as held-out text shares by chance", "Copies longer"
+        by_key(
+            mean=_PIECES,
+            median=roughly(1.2, _PIECES, "As long as held-out text shares by chance."),
+            p90=roughly(1.2, _PIECES, "As long as held-out text shares by chance."),
+            max=lambda *_: "One sample alone decides it.",
         ),
     ),
     "nearest": Family(
@@ -291,7 +311,7 @@ FAMILIES: Mapping[str, Family] = {
         beside("Less is new than in held-out text", "As new as held-out text", "More is new than in held-out text"),
     ),
     "lm_nll": Family(
-        "Surprise of a language model (negative log-likelihood)",
+        "Surprise of a language model (bits a character)",
         JUDGED,
         "Forward: a model of real text reads the samples. Reverse: a model of the samples reads real text.",
         fine,

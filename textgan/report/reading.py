@@ -73,7 +73,9 @@ def _value(metric: Metric, words: Family) -> str:
 def _excess(metric: Metric, words: Family) -> str:
     if metric.excess is None:
         return "–"
-    return f"{'−' if metric.excess < 0 else '+'}{words.show(abs(metric.excess))}"
+    shown = words.show(abs(metric.excess))
+    sign = "" if not any(digit in shown for digit in "123456789") else "−" if metric.excess < 0 else "+"
+    return sign + shown
 
 
 def _says(metric: Metric, report: Report, words: Family) -> str:
@@ -82,7 +84,7 @@ def _says(metric: Metric, report: Report, words: Family) -> str:
     if metric.value is None:
         return "No value: there is too little text."
     if metric.floor is None:
-        return "There is no real text to put beside it."
+        return "There is no number of real text to put beside it."
     return words.says(metric, report)
 
 
