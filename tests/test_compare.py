@@ -16,7 +16,7 @@ from textgan.report.measure import Report
 
 
 def number(value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> Metric:
-    told = {"name": "jsd", "key": "4", "floor": 0.1, "better": "lower", "counts": {}} | more
+    told: dict[str, Any] = {"name": "jsd", "key": "4", "floor": 0.1, "better": "lower", "counts": {}} | more
     return Metric(value=value, low=low, high=high, **told)
 
 
