@@ -191,7 +191,8 @@ def _measured(
         reference, sources = training, None
     laddered = request.ladder and training is not None and "jsd" in request.names
     limits = _limits(reference, training if laddered else None, view, request.most)
-    texts = _texts(request, samples[: peer.samples], reference, training, sources)
+    samples = samples if peer.samples is None else samples[: peer.samples]  # a slice of all would be a list
+    texts = _texts(request, samples, reference, training, sources)
     numbers = [metric for name in request.names for metric in METRICS[name](texts, view=view, rng=request.rng())]
     rungs = None
     if laddered:
