@@ -101,7 +101,7 @@ WITHOUT_RUN = [
     ),
     case(
         "more than all memory", f"train --corpus bad.txt {SMOKE} --run r -s training.batch=1000000000000000", 1,
-        r"not enough memory: .* lower training\.batch, text\.length or text\.max_symbols", text(real_text()),
+        r"not enough memory: .* lower training\.batch .*, text\.length or text\.max_symbols", text(real_text()),
         leaves=r"cache/(rows|keys)/.*|runs/r/(run\.json|metrics\.jsonl)",
     ),
     case("generate before any run", "generate", 1, "no trained run under runs/; train one with 'textgan train'"),
