@@ -105,8 +105,8 @@ def frontier_area(p: Floats, q: Floats) -> float:
 def _divergence(p: Floats, mixed: Floats) -> Floats:
     """KL(p | each row of mixed) in nats, (row,)."""
     held = p > 0
-    terms: Floats = np.log(p[held] / mixed[:, held]) @ p[held]
-    return np.maximum(terms, 0.0)
+    told: Floats = np.maximum(np.log(p[held] / mixed[:, held]) @ p[held], 0)
+    return told
 
 
 def overlap(a: Floats, b: Floats, clusters: int, rng: np.random.Generator) -> float:
@@ -137,7 +137,8 @@ def _principal(rows: Floats) -> Floats:
     centred = rows - rows.mean(0)
     values, vectors = np.linalg.eigh(centred.T @ centred)
     share = np.cumsum(values[::-1]) / max(values.sum(), np.finfo(np.float64).tiny)
-    return centred @ vectors[:, ::-1][:, : int(np.searchsorted(share, KEPT)) + 1]
+    kept: Floats = centred @ vectors[:, ::-1][:, : int(np.searchsorted(share, KEPT)) + 1]
+    return kept
 
 
 def k_means(rows: Singles, clusters: int, rng: np.random.Generator) -> Labels:
@@ -176,7 +177,8 @@ def _spread_out(rows: Singles, clusters: int, rng: np.random.Generator) -> Singl
 
 def _nearest(rows: Singles, centres: Singles) -> Labels:
     """The nearest centre of each row, (row,)."""
-    return np.argmax(rows @ centres.T - np.sum(centres**2, axis=1) / 2, axis=1)
+    nearest: Labels = np.argmax(rows @ centres.T - np.sum(centres**2, axis=1) / 2, axis=1)
+    return nearest
 
 
 # --- of texts -------------------------------------------------------------------------------------------------------
@@ -244,16 +246,17 @@ def _embedded(texts: Texts, name: str, rng: np.random.Generator) -> Embedded | N
     if count < 2:
         return None
     encode = encoder(name, real, rng)
-    at = rng.permutation(len(real))[:count]
-    sides = (texts.samples, rng.permutation(len(texts.samples))[:count]), (rows, rng.permutation(len(rows))[:count])
-    vectors = [encode([lines[place] for place in places.tolist()]) for lines, places in (*sides, (real, at))]
-    known = texts.sources is not None and real is texts.reference
-    return Embedded(*vectors, texts.sources[at] if known else None)
+
+    def chosen(lines: Sequence[str]) -> tuple[Labels, Floats]:
+        at = rng.permutation(len(lines))[:count]
+        return at, encode([lines[place] for place in at.tolist()])
+
+    (at, held_out), (_, samples), (_, floor) = map(chosen, (real, texts.samples, rows))
+    sources = texts.sources if real is texts.reference else None  # halves of the reference are not known by source
+    return Embedded(samples, floor, held_out, None if sources is None else sources[at])
 
 
-def _interval(
-    found: Frechet, sources: npt.NDArray[np.integer] | None, rng: np.random.Generator
-) -> tuple[float, float]:
+def _interval(found: Frechet, sources: npt.NDArray[np.integer] | None, rng: np.random.Generator) -> tuple[float, float]:
     """Both sides' lines are drawn again; rows cut from one line of the reference together."""
     samples, reference = found.spread
     low, high = interval(found.value, samples, by_source(reference, sources), rng=rng)

@@ -166,5 +166,5 @@ def label(name: str) -> str:
     """Name of an encoder within that of a number: the last part of a path, with plain letters only."""
     if name in ENCODERS:
         return name
-    plain = re.sub(r"[^A-Za-z0-9.]+", "-", Path(name).resolve().name).strip("-.") or "model"
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", Path(name).absolute().name).strip("-.") or "model"
     return f"{plain}-model" if plain in ENCODERS else plain

@@ -56,8 +56,8 @@ def pretrained(name: str) -> Callable[[Sequence[str]], Floats]:
 
 def _where(name: str) -> str:
     """The folder or the name on the hub, checked as far as can be without a look at the hub."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = Path(name)
+    if name and folder.is_dir():
         missing = [file for file in FILES if not (folder / file).exists() and not _elsewhere(folder, file)]
         if missing:
             raise TextganError(f"{name} is no encoder: {', '.join(missing)} is missing there")
@@ -140,10 +140,12 @@ def _in_one_line(name: str) -> Iterator[None]:
             f"the encoder {name} needs the package transformers; pip install transformers, or use lsa"
         ) from None
     except OSError as error:
-        if Path(name).expanduser().is_dir():
+        if Path(name).is_dir():
             raise TextganError(_why(name, error)) from None
         why = "HF_HUB_OFFLINE is set" if _offline() else "the hub has no such model of safetensors, or does not answer"
-        raise TextganError(f"there is no encoder {name}: no such folder, not in the cache of the hub, and {why}") from None
+        raise TextganError(
+            f"there is no encoder {name}: no such folder, not in the cache of the hub, and {why}"
+        ) from None
     except Exception as error:
         raise TextganError(_why(name, error)) from None
 

@@ -100,7 +100,7 @@ def report(
         max_lines: most lines of the reference, and of the floor, that are measured; None is 500,000.
         compat: measure as this toolkit does: a name from COMPAT.
         oracle: what the real text was drawn from, where that is known.
-        encoder: what turns lines into vectors, for frechet and mauve: "lsa", a folder, or a model on the Hugging Face hub.
+        encoder: what turns lines into vectors, of frechet and mauve: "lsa", a folder, or a model on the hub.
         sources: the line that each row of the reference was cut from, (row,); None where each row is a line.
         ladder: sample the n-gram models of the training text for jsd, too.
         seed: chooses the floor's rows and draws the ladder's samples.
@@ -110,7 +110,9 @@ def report(
         UsageError: an unknown metric or toolkit, an n below 1, or count_pads without max_chars.
         TextganError: too few lines.
     """
-    request = Request(tuple(metrics), tuple(n), max_chars, count_pads, max_lines or MOST, compat, oracle, encoder, ladder, seed)
+    request = Request(
+        tuple(metrics), tuple(n), max_chars, count_pads, max_lines or MOST, compat, oracle, encoder, ladder, seed
+    )
     request.check()
     _check_lines(samples, reference, training)
     return _measured(request, samples, reference, training, sources, decode)
