@@ -89,9 +89,9 @@ def test_a_collapsed_set() -> None:
 
 def test_the_interval_is_as_wide_as_the_distance_varies() -> None:
     values, widths, within = [], [], []
-    for seed in range(150):
+    for seed in range(80):
         draw = rng(seed)
-        a, b = draw.normal(size=(200, 3)), draw.normal(size=(200, 3)) * [1, 2, 0.5] + 0.5
+        a, b = draw.normal(size=(100, 3)), draw.normal(size=(100, 3)) * [1, 2, 0.5] + 0.5
         found = frechet_distance(a, b)
         low, high = interval(found.value, *found.spread, rng=draw)
         values.append(found.value)
@@ -274,6 +274,18 @@ def test_the_cost_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     distance, shared = measure(texts(text(200, 3)))
     assert distance.counts == {"samples": 60, "reference": 60}
     assert shared.counts == {"samples": 60, "reference": 60, "clusters": 4}
+
+
+def test_the_lines_that_are_measured_are_chosen_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST", 60)
+    monkeypatch.setitem(ENCODERS, "lengths", lambda *_: lambda lines: np.array([[float(len(line))] for line in lines]))
+    rows = [*["a"] * 150, *["abc"] * 150]
+    of = Texts(rows, rows, rows, floor_rows(300, rows, rows, rng=rng(1)))
+    distance, _ = measure(of, View(encoder="lengths"))
+    assert distance.value == pytest.approx(0, abs=0.3)
+    one = frechet(Texts(rows, ["a"] * 300, rows, of.floor._replace(against=["a"] * 300)), view=View(encoder="lengths"),
+                  rng=rng())[0]  # fmt: skip
+    assert one.value == pytest.approx(1 + 1, abs=0.6)  # half of the samples are 2 longer
 
 
 def test_the_view_names_the_encoder_and_each_side_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

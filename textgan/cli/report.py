@@ -36,7 +36,7 @@ Metrics, besides jsd:
   words, in_test, bleu, backward_bleu                    quality
   unique, distinct, distinct_char, self_bleu, entropy, length    diversity
   copies, longest_copied, nearest, novelty               memorisation; these need training text
-  lm_nll, two_sample                                     judged by a model; parses, oracle_nll on synthetic corpora"""
+  lm_nll, two_sample, frechet, mauve                     judged by a model; parses, oracle_nll on synthetic corpora"""
 
 
 def orders(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
