@@ -26,6 +26,9 @@ OPTIONS = {
     "corpora": "--data --json --verify",
     "interpolate": "--around --from --json --label --model --out --radius --steps --temperature --to -n",
     "generate": "--json --label --model --out --seed --temperature -n",
+    "report": "--compat --count --count-pads --data --fail-above --fail-below --html --json --max-chars --max-lines "
+    "--metrics --n --reference --samples --seed --train",
+    "compare": "--count --json --metrics --models --n --seed",
     "show": "--config --describe --json --origin --set",
 }
 """Options are a promise: one that goes, or changes its name, breaks somebody's script."""

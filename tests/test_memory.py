@@ -27,8 +27,8 @@ def test_what_does_not_fit_is_refused_with_the_keys_to_lower() -> None:
     with pytest.raises(TextganError) as error:
         memory.check(batch=512, length=64, symbols=32_002, available=2 * GB)
     assert str(error.value) == (
-        "not enough memory: training.batch 512 x text.length 64 x 32,002 symbols take about 33.6 GB, and 2.0 GB are "
-        "free; lower training.batch, text.length or text.max_symbols"
+        "not enough memory: a batch of 512 x text.length 64 x 32,002 symbols take about 33.6 GB, and 2.0 GB are "
+        "free; lower training.batch (or critic.batch, if it is larger), text.length or text.max_symbols"
     )
 
 

@@ -243,3 +243,19 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         read_lines(tmp_path / "missing.txt")
     with pytest.raises(TextganError, match="is a folder"):
         read_lines(tmp_path)
+
+
+@pytest.mark.parametrize("sparse", [0, 10**9])
+def test_rows_of_the_floor_are_picked_alone_or_by_blocks(monkeypatch: pytest.MonkeyPatch, sparse: int) -> None:
+    reference = [str(i) for i in range(50)]
+    expected = floor_rows(20, reference, None, rng=rng())
+    monkeypatch.setattr("textgan.metrics.floor.BLOCK", 7)
+    monkeypatch.setattr("textgan.metrics.floor.SPARSE", sparse)
+    assert floor_rows(20, reference, None, rng=rng()) == expected
+
+
+def test_the_floor_has_so_many_rows_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textgan.metrics.floor.MOST", 5)
+    reference, training = [str(i) for i in range(40)], [str(i) for i in range(30)]
+    assert [len(side) for side in floor_rows(20, reference, None, rng=rng())] == [5, 5]
+    assert [len(side) for side in floor_rows(20, reference, training, rng=rng())] == [5, 40]

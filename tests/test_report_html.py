@@ -119,7 +119,7 @@ def test_the_page_is_self_contained_and_runs_nothing() -> None:
 def test_every_section_has_its_place_and_its_link() -> None:
     found = Page(page(*everything()))
     assert found.sections() == [
-        "numbers", "ngrams", "shape", "temperature", "samples", "interpolations", "configuration", "measured"
+        "ngrams", "samples", "numbers", "shape", "temperature", "interpolations", "configuration", "measured"
     ]  # fmt: skip
     assert [a["href"] for tag, a in found.tags if tag == "a"] == [f"#{name}" for name in found.sections()]
     charts = [attributes["aria-label"] for tag, attributes in found.tags if tag == "svg"]
@@ -136,9 +136,9 @@ def test_every_section_has_its_place_and_its_link() -> None:
 
 def test_a_section_without_content_is_left_out() -> None:
     bare = Report(3, 4, None, 2, (), None, None, ())
-    assert Page(page(bare, Extras("t", ["a b", "c", "d"]))).sections() == ["shape", "samples", "measured"]
+    assert Page(page(bare, Extras("t", ["a b", "c", "d"]))).sections() == ["samples", "shape", "measured"]
     found = Page(page(bare, Extras("t", [""])))
-    assert found.sections() == ["shape", "samples", "measured"]
+    assert found.sections() == ["samples", "shape", "measured"]
     assert "(empty line)" in found.text()
     nothing = [{"step": 3, "seconds": 1}]
     assert "training" not in str(Page(page(MEASURED, Extras("t", SAMPLES, history=nothing))).sections())
@@ -245,12 +245,15 @@ def test_the_numbers_stand_in_their_rows() -> None:
         Metric("kl", "2", None, 0.5, "lower", counts, infinite=True),
         Metric("copies", "", 0.5, 0.03, "near the floor", counts),
     )
-    text = page(replace(MEASURED, metrics=metrics, ladder=None), Extras("t", SAMPLES))
+    endless = tuple(Metric("kl_reverse", n, None, None, "lower", counts, infinite=True) for n in "34")
+    text = page(replace(MEASURED, metrics=(*metrics, *endless), ladder=None), Extras("t", SAMPLES))
     rows = [re.sub(r"<[^>]+>", "|", row) for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", text)]
     cells = [[cell for cell in row.split("|") if cell] for row in rows]
     assert cells[0][:5] == ["n = 3", "0.2500", "0.2000 to 0.3000", "0.1250", "+0.1250"]
     assert cells[1] == ["n = 2", "∞", "0.5000", "–", "Infinite: something is impossible for the other side."]
-    assert cells[2][:3] == ["50.0 %", "3.0 %", "+47.0 %"]
+    assert cells[2][:2] == ["n = 3, 4", "∞"]
+    assert cells[3][:3] == ["50.0 %", "3.0 %", "+47.0 %"]
+    assert len(cells) == 4
 
 
 def test_curves_over_training_take_the_ladder_of_their_n() -> None:

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -46,7 +44,10 @@ PLANTED: dict[str, tuple[list[str], list[str]]] = {
     "perfect": (OTHERS[:400], []),
     "memoriser": (TRAINING[:400], ["the samples repeat the training text: 100 % are training lines"]),
     "half a memoriser": (TRAINING[:150] + OTHERS[:250], ["the samples repeat the training text: 38 % are"]),
-    "collapsed": (OTHERS[:3] * 134, ["the samples repeat one another: 0.7 % of them are different lines"]),
+    "collapsed": (
+        OTHERS[:3] * 134,
+        ["the samples repeat one another: 0.7 % of them are different lines", "the lengths of lines are off"],
+    ),
     "collapsed in part": (
         OTHERS[:200] + OTHERS[:2] * 100,
         ["the samples repeat one another: 50 % of them are different lines, of real text 100 % are"],
@@ -76,42 +77,21 @@ PLANTED: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
-def measured(samples: list[str]) -> Report:
-    """What main measures, and plain rows of the other families."""
-    found = report(samples, REFERENCE, TRAINING)
-    rows = random.Random(2).sample(TRAINING, min(len(samples), len(TRAINING)))
-    counts = {"samples": len(samples), "reference": len(REFERENCE)}
-    more = [
-        number("copies", "", copied(samples), copied(REFERENCE), counts=counts),
-        number("length", "mean", mean_length(samples), mean_length(rows), counts=counts),
-        number("entropy", "char", entropy(samples), entropy(rows), counts=counts),
-    ]
-    return replace(found, metrics=(*found.metrics, *more))
-
-
-def copied(lines: Sequence[str]) -> float:
-    return sum(line in TRAINING for line in lines) / len(lines)
-
-
-def mean_length(lines: Sequence[str]) -> float:
-    return sum(map(len, lines)) / len(lines)
-
-
-def entropy(lines: Sequence[str]) -> float:
-    counts = Counter("".join(lines)).values()
-    return -sum(c / sum(counts) * math.log2(c / sum(counts)) for c in counts)
+@cache
+def measured(name: str) -> Report:
+    """All that can be measured without an oracle."""
+    return report(PLANTED[name][0], REFERENCE, TRAINING, metrics=["all"], n=[1, 2, 3, 4])
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_faults_are_named_and_no_others(name: str) -> None:
-    samples, expected = PLANTED[name]
-    found = faults(measured(samples))
+    found, expected = faults(measured(name)), PLANTED[name][1]
     assert [fault[: len(start)] for fault, start in zip(found, expected, strict=False)] == expected
     assert len(found) == len(expected), found
 
 
 def test_a_perfect_file_is_read_as_real_text() -> None:
-    said = {(r.metric.name, r.metric.key): r.says for r in readings(measured(OTHERS[:400]))}
+    said = {(r.metric.name, r.metric.key): r.says for r in readings(measured("perfect"))}
     assert said["jsd", "1"] == said["jsd", "4"] == "As close as real text."
     assert said["words", ""] == "As many words are known as of real text."
     assert said["copies", ""] == "As many as of held-out text."

@@ -35,9 +35,9 @@ def check(*, batch: int, length: int, symbols: int, available: int | None) -> No
     if available is None or takes <= available:
         return
     raise TextganError(
-        f"not enough memory: training.batch {batch:,} x text.length {length:,} x {symbols:,} symbols take about "
-        f"{_gigabytes(takes)}, and {_gigabytes(available)} are free; lower training.batch, text.length or "
-        "text.max_symbols"
+        f"not enough memory: a batch of {batch:,} x text.length {length:,} x {symbols:,} symbols take about "
+        f"{_gigabytes(takes)}, and {_gigabytes(available)} are free; lower training.batch (or "
+        "critic.batch, if it is larger), text.length or text.max_symbols"
     )
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "generate": Entry("textgan.cli.generate", "Print new lines from a trained model."),
     "interpolate": Entry("textgan.cli.interpolate", "Print the lines between two seeds, or around one."),
     "report": Entry("textgan.cli.report", "Measure samples against held-out text."),
+    "compare": Entry("textgan.cli.compare", "Measure several runs side by side, beside n-gram models."),
     "corpora": Entry("textgan.cli.corpora", "List the corpora, and what of them is on this machine."),
     "prepare": Entry("textgan.cli.prepare", "Turn a corpus into rows on disk, which train otherwise does by itself."),
     "config": Entry("textgan.cli.config", "Show the settings, what they mean, and which layer set them."),
@@ -42,8 +43,8 @@ Your own text, one sample a line:
   textgan train --corpus names.txt -s text.length=16 --minutes 3
 
 \b
-Exit codes: 0 fine, 1 bad data or a runtime error, 2 usage, 4 diverged, 5 corrupt checkpoint or model,
-130 and 143 stopped by SIGINT and SIGTERM after saving."""
+Exit codes: 0 fine, 1 bad data or a runtime error, 2 usage, 3 a number beyond its limit, 4 diverged, 5 corrupt
+checkpoint or model, 130 and 143 stopped by SIGINT and SIGTERM after saving."""
 
 
 class Commands(click.Group):

@@ -41,6 +41,7 @@ def page(
         extras = {
             "history": _history(run / "metrics.jsonl"),
             "sweep": _sweep(trained, sides, max_chars, seed),
+            "sweep_diversity": "share of different runs of 4 characters",
             "interpolations": [trained.interpolate(2 * i + seed, 2 * i + 1 + seed) for i in range(PATHS)],
             "configuration": trained.config.model_dump(mode="json"),
         }

@@ -109,7 +109,7 @@ def report(
     if html:
         from textgan.cli.page import page
 
-        title, seen = str(run or samples), {key: request[key] for key in ("max_chars", "seed")}
+        title, seen = (run or samples or Path()).resolve().name, {key: request[key] for key in ("max_chars", "seed")}
         _write(html, page(result, sides, run, trained, title=title, **seen))
         tell(f"the page is in {html}")
     if failed := [failure for gate in gates if (failure := gate.failure(result))]:

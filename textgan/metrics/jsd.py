@@ -203,10 +203,11 @@ class Sides(NamedTuple):
 
 
 def _compared(texts: Texts, view: View, unit: Unit) -> dict[int, Sides]:
-    reference = NGrams(view.padded(texts.reference), unit)
+    padded = view.padded if unit is Characters else lambda lines: lines  # pads are characters, and no part of a word
+    reference = NGrams(padded(texts.reference), unit)
     rows, against = texts.floor
-    real = reference if against is texts.reference else NGrams(view.padded(against), unit)
-    text, floor = reference.encode(view.padded(texts.samples)), real.encode(view.padded(rows))
+    real = reference if against is texts.reference else NGrams(padded(against), unit)
+    text, floor = reference.encode(padded(texts.samples)), real.encode(padded(rows))
     return {n: Sides(compare(text, reference, n, spread=True), compare(floor, real, n)) for n in view.orders}
 
 

@@ -68,6 +68,12 @@ class Ladder:
         return ids
 
 
+def models_of(training: Sequence[str], length: int | None) -> Ladder:
+    """Learn from at most 500,000 training lines cut at `length`, and 4,096 characters of each."""
+    length = min(length or LONGEST, LONGEST)
+    return Ladder([line[:length] for line in few(training)], length)
+
+
 def ladder(
     count: int, reference: Sequence[str], training: Sequence[str], *, rng: np.random.Generator, view: View
 ) -> dict[int, dict[int, float | None]]:
@@ -75,7 +81,6 @@ def ladder(
 
     The models learn from at most 500,000 training lines, and 4,096 characters of each.
     """
-    length = min(view.length or LONGEST, LONGEST)
-    models = Ladder([line[:length] for line in few(training)], length)
+    models = models_of(training, view.length)
     ngrams = NGrams(view.padded(reference))
     return {order: distances(view.padded(models.sample(order, count, rng=rng)), ngrams, view.orders) for order in RUNGS}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -16,6 +18,8 @@ DENSE = 1 << 20  # up to so many codes are counted in a table, more are sorted
 ROOM = 8  # as they are if the table has more than so many places for each symbol of the text's first blocks
 LARGEST = 1 << 63  # codes stay below
 MOST = 1 << 28  # n-grams that are counted together; of more, a range of codes at a time, so that memory is bounded
+
+THREADS = min(8, os.cpu_count() or 1)
 
 Codes = npt.NDArray[np.unsignedinteger[Any]]
 Range = tuple[int, int]
@@ -86,16 +90,15 @@ class NGrams:
     def count(self, text: Iterable[Read], n: int, within: Range | None = None) -> Counts:
         """Count the n-grams that lie within one line, all of them or those of a range of codes."""
         size = self.size(n)
-        windows = (self.windows(block, n) for block in text)
-        if within is not None:
-            windows = (codes[(codes >= within[0]) & (codes < within[1])] for codes in windows)
-        if size > min(DENSE, ROOM * sum(len(block.ids) for block in islice(text, 2))):
-            return _merged(_runs(np.sort(codes)) for codes in windows)
-        table = np.zeros(size, dtype=np.int64)
-        for codes in windows:
-            table += np.bincount(codes, minlength=size)
-        keys = np.flatnonzero(table)
-        return Counts(keys.astype(smallest(size)), table[keys])
+        small = size <= min(DENSE, ROOM * sum(len(block.ids) for block in islice(text, 2)))
+
+        def counted(block: Read) -> Counts:
+            codes = self.windows(block, n)
+            if within is not None:
+                codes = codes[(codes >= within[0]) & (codes < within[1])]
+            return _table(codes, size) if small else _runs(np.sort(codes))
+
+        return _merged(_threaded(counted, text))
 
     def ranges(self, n: int, total: int) -> list[Range]:
         """Part the codes so that a text of `total` n-grams has about `MOST` of them in each range."""
@@ -159,6 +162,21 @@ def _within(block: Read, n: int) -> npt.NDArray[np.bool_]:
     for back in range(1, n):  # a negative index falls among the last n-1 positions, which are cut off below
         within[block.ends - back] = False
     return within[: len(within) - n + 1]
+
+
+def _threaded(job: Callable[[Read], Counts], text: Iterable[Read]) -> Iterator[Counts]:
+    """What `job` makes of each block, in order; numpy lets go of the interpreter's lock where its time goes."""
+    waiting = iter(text)
+    with ThreadPoolExecutor(THREADS) as pool:
+        while batch := list(islice(waiting, THREADS)):
+            yield from pool.map(job, batch) if len(batch) > 1 else map(job, batch)
+
+
+def _table(codes: Codes, size: int) -> Counts:
+    """Count codes, of which there are few kinds, in a table."""
+    table = np.bincount(codes, minlength=size)
+    keys = np.flatnonzero(table)
+    return Counts(keys.astype(smallest(size)), table[keys])
 
 
 def _runs(ordered: Codes) -> Counts:

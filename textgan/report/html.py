@@ -73,13 +73,13 @@ def page(report: Report, extras: Extras) -> str:
 def _sections(report: Report, extras: Extras) -> Iterator[tuple[str, str, str]]:
     """Name, title and content of every section; those without content are left out."""
     training, samples, reference = extras.training, extras.samples, extras.reference_lines
-    yield "numbers", "The numbers", _numbers(readings(report))
     yield "ngrams", "Over n, and over training", _ngrams(report, extras.history)
+    yield "samples", "Samples", _samples(samples[:LISTED], len(samples), training, reference)
+    yield "numbers", "The numbers", _numbers(readings(report))
     shape = [*figures.rank_frequency(samples, reference), figures.length_histogram(samples, reference)]
     yield "shape", "Frequencies and lengths", _grid(shape)
     swept = figures.sweep(extras.sweep, extras.sweep_quality, extras.sweep_diversity)
     yield "temperature", "Over temperature", _grid([swept])
-    yield "samples", "Samples", _samples(samples[:LISTED], len(samples), training, reference)
     yield "interpolations", "Between two points of latent space", _strips(extras.interpolations)
     yield "configuration", "Configuration", _configuration(extras.configuration or {})
     yield "measured", "How it was measured", _list(plain(f"{note}.".replace("..", ".")) for note in _notes(report))
@@ -142,13 +142,23 @@ def _family(written: Sequence[Reading]) -> str:
     return (
         f"<h4>{plain(first.title)}</h4><p>{plain(first.meaning)} <em>{plain(first.direction).capitalize()}.</em></p>"
         f'<div class="scroll" tabindex="0"><table><thead><tr>{names}</tr></thead>'
-        f"<tbody>{''.join(map(_row, written))}</tbody></table></div>"
+        f"<tbody>{''.join(_rows(written))}</tbody></table></div>"
     )
 
 
-def _row(r: Reading) -> str:
+def _rows(written: Sequence[Reading]) -> Iterator[str]:
+    """A row a number; those that are infinite, of samples and of real text, share one."""
+    for infinite, members in groupby(written, lambda r: r.metric.infinite and r.metric.floor is None):
+        alike = list(members)
+        if infinite:
+            yield _row(alike[0], ", ".join(reading.metric.key for reading in alike))
+        else:
+            yield from (_row(reading, reading.metric.key) for reading in alike)
+
+
+def _row(r: Reading, key: str) -> str:
     interval = "" if r.metric.low is None else f"{r.low} to {r.high}"
-    key = f"n = {r.metric.key}" if r.metric.key.isdigit() else r.metric.key
+    key = f"n = {key}" if r.metric.key.isdigit() else key
     cells = (("samples", r.value), ("interval", interval), ("real", r.floor), ("difference", r.excess))
     numbers = "".join(f'<td class="{kind}">{plain(cell)}</td>' for kind, cell in cells)
     return f'<tr><th scope="row">{plain(key)}</th>{numbers}<td class="says">{plain(r.says)}</td></tr>'

@@ -52,9 +52,9 @@ class Report:
         metrics: dict[str, Any] = {}
         for metric in self.metrics:
             if metric.key:
-                metrics.setdefault(metric.name, {})[metric.key] = _number(metric)
+                metrics.setdefault(metric.name, {})[metric.key] = self._number(metric)
             else:
-                metrics[metric.name] = _number(metric)
+                metrics[metric.name] = self._number(metric)
         rungs = None if self.ladder is None else _with_text_keys(self.ladder)
         return {
             "schema": SCHEMA,
@@ -67,6 +67,15 @@ class Report:
             **({} if rungs is None else {"ladder": rungs}),
             "notes": list(self.notes),
         }
+
+    def _number(self, metric: Metric) -> dict[str, Any]:
+        """What is told of one number; its counts where they are not those of the report."""
+        told: dict[str, Any] = {key: getattr(metric, key) for key in ("value", "low", "high", "floor", "excess")}
+        if metric.infinite:
+            told["infinite"] = True
+        usual = {"samples": self.samples, "reference": self.reference}
+        other = {key: count for key, count in metric.counts.items() if count != usual.get(key)}
+        return told | ({"counts": other} if other else {})
 
 
 def report(
@@ -188,7 +197,8 @@ def _measured(
         reference, sources = training, None
     laddered = request.ladder and training is not None and "jsd" in request.names
     limits = _limits(reference, training if laddered else None, view, request.most)
-    texts = _texts(request, samples[: peer.samples], reference, training, sources)
+    samples = samples if peer.samples is None else samples[: peer.samples]  # a slice of all would be a list
+    texts = _texts(request, samples, reference, training, sources)
     numbers = [metric for name in request.names for metric in METRICS[name](texts, view=view, rng=request.rng())]
     rungs = None
     if laddered:
@@ -270,15 +280,6 @@ def _limits(reference: Sequence[str], modelled: Sequence[str] | None, view: View
     ):
         notes.append(f"the ladder learns the first {LONGEST:,} characters of a line")
     return notes
-
-
-def _number(metric: Metric) -> dict[str, Any]:
-    """What is told of one number; further counts where there are such, since those of the lines are told once."""
-    told: dict[str, Any] = {key: getattr(metric, key) for key in ("value", "low", "high", "floor", "excess")}
-    if metric.infinite:
-        told["infinite"] = True
-    further = {key: count for key, count in metric.counts.items() if key not in ("samples", "reference")}
-    return told | ({"counts": further} if further else {})
 
 
 def _with_text_keys(rungs: dict[int, dict[int, float | None]]) -> dict[str, dict[str, float | None]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from rich import box
@@ -10,12 +10,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from textgan.report.compare import Comparison, Row
+from textgan.report.families import family
 from textgan.report.measure import Report
 from textgan.report.reading import Reading, faults, readings
 
 JUDGED = 4  # the order at which samples are placed on the ladder, where it was measured
 
-BEST = {"lower": "low", "higher": "high", "near the floor": "as real text"}
+BEST = {"lower": "low", "higher": "high", "near the floor": "as real"}
 
 
 def render(report: Report) -> Iterator[RenderableType]:
@@ -34,6 +36,35 @@ def render(report: Report) -> Iterator[RenderableType]:
         yield Text(f"Fault: {fault}.", style="bold red")
     for note in report.notes:
         yield Text(f"Note: {note}.", style="dim")
+
+
+def side_by_side(comparison: Comparison) -> Iterator[RenderableType]:
+    """Yield a comparison: a row a number, a column a side, the best and those level with it marked."""
+    first = comparison.reports[0]
+    yield Text(f"{first.samples:,} samples of each against {first.reference:,} lines of real text.")
+    letters = [chr(ord("A") + i) for i in range(len(comparison.names))]
+    for letter, name, facts in zip(letters, comparison.names, comparison.facts, strict=True):
+        told = ", ".join(
+            f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in facts.items()
+        )
+        yield Text(f"{letter}: {name}{f' ({told})' if told else ''}")
+    table = _table("", *letters, "real text", "best")
+    for row in comparison.rows:
+        some = next(metric for metric in row.values if metric is not None)
+        show = family(row.name).show
+        floor = "-" if some.floor is None else show(some.floor)
+        cells = [_cell(row, side, show) for side in range(len(letters))]
+        table.add_row(f"{row.name} {row.key}", *cells, floor, BEST[some.better])
+    yield table
+    yield Text("* the best; ~ cannot be told from it: the 95 % intervals leave room for chance.", style="dim")
+
+
+def _cell(row: Row, side: int, show: Callable[[float], str]) -> str:
+    metric = row.values[side]
+    if metric is None or (metric.value is None and not metric.infinite):
+        return "-"
+    mark = "*" if side == row.best else "~" if row.level[side] else " "
+    return f"{'∞' if metric.value is None else show(metric.value)}{mark}"
 
 
 def standing(report: Report) -> str:
@@ -88,8 +119,7 @@ def _numbers(members: list[Reading]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
-        wraps = column == ""
-        table.add_column(column, justify="left" if wraps else "right", no_wrap=not wraps)
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
     return table
 
 
