@@ -82,6 +82,7 @@ def test_a_collapsed_set() -> None:
     found = frechet_distance(np.ones((50, 4)), b)
     assert found.value == pytest.approx(sum((1 - b.mean(0)) ** 2) + np.trace(np.cov(b.T)))
     assert all(np.isfinite(gain).all() for gain in found.spread)
+    assert all(frechet_distance(same, same.copy()).value >= 0 for same in (normal(30, 6, seed) for seed in range(50)))
     both = frechet_distance(np.ones((5, 4)), np.ones((5, 4)))
     assert both.value == 0
     assert not np.any(both.spread)
@@ -166,6 +167,8 @@ def test_rows_that_coincide_make_fewer_clusters() -> None:
     rows = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0)
     assert len(set(k_means(rows, 8, rng()).tolist())) == 3
     assert not k_means(np.ones((6, 2), np.float32), 4, rng()).any()
+    nearly = np.ones((60, 4)) + 1e-5 * rng().normal(size=(60, 4))  # as products of the same row may differ
+    assert not k_means(nearly.astype(np.float32), 8, rng()).any()
 
 
 def test_starts_are_drawn_by_the_squared_distance() -> None:
@@ -250,7 +253,9 @@ def test_faulty_generators_are_further_than_real_text(samples: list[str], most: 
     assert distance.low is not None
     assert distance.low > 1.3 * distance.floor
     assert shared.value is not None
-    assert shared.value < most
+    assert shared.floor is not None
+    assert shared.value < most < 0.91
+    assert shared.floor > 0.85
 
 
 def test_too_few_lines_have_no_value() -> None:
@@ -262,10 +267,10 @@ def test_too_few_lines_have_no_value() -> None:
 
 def test_no_number_depends_on_which_others_are_asked_for() -> None:
     samples = text(100, 3)
-    [alone] = mauve(texts(samples), view=View(), rng=rng())
-    first, second = measure(texts(samples)), measure(texts(samples))
-    assert first == second
-    assert first[1] == alone
+    one, other = texts(samples), texts(samples)
+    first = measure(one)
+    [shared], [distance] = mauve(other, view=View(), rng=rng()), frechet(other, view=View(), rng=rng())
+    assert first == (distance, shared) == measure(one)
 
 
 def test_the_cost_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +325,7 @@ def test_a_report_gives_them_by_their_full_name_and_gates_know_it() -> None:
     found = report(text(60, 3), REFERENCE, TRAINING, metrics=["frechet", "mauve"], ladder=False)
     told = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert list(told["metrics"]) == ["frechet_lsa", "mauve_lsa"]
-    assert told["metrics"]["mauve_lsa"]["counts"] == {"clusters": 6}
+    assert told["metrics"]["mauve_lsa"]["counts"]["clusters"] == 6
     assert not any("nothing of" in note for note in found.notes)
     assert [m.name for m in found.of("frechet")] == [m.name for m in found.of("frechet_lsa")] == ["frechet_lsa"]
     assert gate("frechet_lsa=0.001", "above").failure(found).startswith("frechet-lsa is 0.")

@@ -217,6 +217,23 @@ def test_offline_a_model_of_the_hub_is_one_line(monkeypatch: pytest.MonkeyPatch,
         pretrained("own/none")
 
 
+def test_a_hub_that_does_not_answer_is_not_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    transformers, hub = pytest.importorskip("transformers"), pytest.importorskip("huggingface_hub")
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[Any] = []
+
+    def none(*about: Any, **how: Any) -> None:
+        asked.append(how.get("local_files_only", about[-1]))
+        raise (OSError if "local_files_only" in how else RuntimeError)("not\nhere")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", none)
+    monkeypatch.setattr(hub.HfApi, "model_info", none)
+    with pytest.raises(TextganError, match=r"^there is no encoder own/none: .* or does not answer$"):
+        pretrained("own/none")
+    assert asked == [True, "own/none"]  # the cache, the hub
+
+
 def test_a_report_with_a_model_says_nothing_on_stderr(bert: Path, tmp_path: Path) -> None:
     samples, reference = tmp_path / "samples.txt", tmp_path / "reference.txt"
     samples.write_text("\n".join(text(40, 3)))

@@ -17,6 +17,7 @@ from textgan.errors import TextganError, UsageError
 
 BATCH = 64  # lines at once
 LONGEST = 512  # tokens of a line at most; fewer where the model takes fewer
+PATIENCE = 3.0  # for the hub to answer [s]
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 TRUE = {"1", "ON", "YES", "TRUE"}
@@ -84,7 +85,18 @@ def _loaded(where: str) -> tuple[Any, Any]:
     except OSError:
         if Path(where).is_dir() or _offline():
             raise
+        _ask(where)
         return _read(transformers, where, here=False)
+
+
+def _ask(name: str) -> None:
+    """Raise OSError unless the hub has the model: at once, where loading would try again for a minute."""
+    import huggingface_hub
+
+    try:
+        huggingface_hub.HfApi().model_info(name, timeout=PATIENCE)
+    except Exception as error:
+        raise OSError(str(error)) from None
 
 
 def _read(transformers: Any, where: str, *, here: bool) -> tuple[Any, Any]:
