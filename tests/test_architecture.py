@@ -62,7 +62,7 @@ LIBRARIES = {
     "symbols": {"numpy", "sentencepiece"},
     "spaces": {"torch"},
     "latent": {"torch"},
-    "metrics": {"numpy", "rapidfuzz"},
+    "metrics": {"numpy", "rapidfuzz", "transformers", "huggingface_hub"},
     "oracles": {"numpy"},
     "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
 }

@@ -36,7 +36,7 @@ Metrics, besides jsd:
   words, in_test, bleu, backward_bleu                    quality
   unique, distinct, distinct_char, self_bleu, entropy, length    diversity
   copies, longest_copied, nearest, novelty               memorisation; these need training text
-  lm_nll, two_sample                                     judged by a model; parses, oracle_nll on synthetic corpora"""
+  lm_nll, two_sample, frechet, mauve                     judged by a model; parses, oracle_nll on synthetic corpora"""
 
 
 def orders(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -63,6 +63,7 @@ def orders(context: click.Context, parameter: click.Parameter, value: str) -> tu
 @click.option("--count-pads", is_flag=True, help="Pad short lines to --max-chars, and count the pads.")
 @click.option("--max-lines", type=click.IntRange(min=2), metavar="N", help="Most lines of the reference (500000).")
 @click.option("--compat", metavar="NAME", default="", help="Measure as wgan-gp, texygen or textgan-pytorch does.")
+@click.option("--encoder", metavar="NAME|PATH", default="lsa", help="Of frechet and mauve: lsa, a folder, a hub model.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Samples of a run (as its settings say).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of all that is drawn (0).")
 @click.option("--fail-above", multiple=True, metavar="NAME=X", help="Exit with 3 if that number is above X.")

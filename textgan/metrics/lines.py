@@ -81,6 +81,8 @@ class View:
     """BLEU and Self-BLEU are the mean over the first so many lines only, against all; None takes all."""
     oracle: Oracle | None = None
     """What the real text was drawn from, where that is known."""
+    encoder: str = "lsa"
+    """What turns lines into vectors: a name from ENCODERS, a folder, or a model on the Hugging Face hub."""
 
     def cut(self, lines: Sequence[str]) -> Sequence[str]:
         """The first `length` characters of each line."""

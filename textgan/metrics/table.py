@@ -5,6 +5,7 @@ from __future__ import annotations
 from textgan.metrics import jsd
 from textgan.metrics.bleu import backward_bleu, bleu, self_bleu
 from textgan.metrics.diversity import distinct, distinct_char, entropy, length
+from textgan.metrics.embedding import frechet, mauve
 from textgan.metrics.in_test import in_test
 from textgan.metrics.language_model import lm_nll
 from textgan.metrics.memorisation import copies, longest_copied, nearest, novelty
@@ -32,9 +33,19 @@ METRICS: dict[str, MetricFunction] = {
     "novelty": novelty,
     "lm_nll": lm_nll,
     "two_sample": two_sample,
+    "frechet": frechet,
+    "mauve": mauve,
     "parses": parses,
     "oracle_nll": oracle_nll,
 }
 
+ENCODED = ("frechet", "mauve")
+"""Families whose numbers are named after the encoder, too: frechet_lsa."""
+
 DEFAULT = ("jsd", "words", "self_bleu", "unique", "distinct", "length", "copies")
 """What is measured where nothing is asked for."""
+
+
+def is_of(name: str, family: str) -> bool:
+    """Whether a number of this name is of the family."""
+    return name == family or (family in ENCODED and name.startswith(f"{family}_"))

@@ -346,7 +346,7 @@ FAMILIES: Mapping[str, Family] = {
 }
 PREFIXES: Mapping[str, Family] = {
     "frechet_": Family("Embeddings apart (Fréchet)", JUDGED, "Distance of the samples' meaning from held-out text's, "
-                       "as the named encoder sees it; compare within one encoder only.", coarse, _FAR),
+                       "as the named encoder sees it; compare within one encoder only.", fine, _FAR),
     "mauve_": Family("Overlap of embeddings (MAUVE)", JUDGED, "Overlap of samples and held-out text, 1 at best, as the "
                      "named encoder sees it; compare within one encoder only.", fine,
                      beside("Overlaps less than real text", "Overlaps like real text", "Overlaps more than real text")),

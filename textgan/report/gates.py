@@ -27,7 +27,8 @@ class Gate:
         Raises:
             UsageError: the report has no such number.
         """
-        numbers = {metric.key: metric for metric in report.of(self.name)}
+        # of frechet_lsa the encoder is the key
+        numbers = {m.name.removeprefix(self.name).lstrip("_") or m.key: m for m in report.of(self.name)}
         if self.key not in numbers:
             known = ", ".join(_written(self.name, key) for key in numbers) or "none of it"
             raise UsageError(f"{_written(self.name, self.key)} was not measured; measured: {known}")

@@ -16,7 +16,7 @@ from textgan.metrics.ladder import LONGEST
 from textgan.metrics.ladder import ladder as sampled_ladder
 from textgan.metrics.lines import MOST, View, chosen_of, few
 from textgan.metrics.metric import Metric, Texts
-from textgan.metrics.table import DEFAULT, METRICS
+from textgan.metrics.table import DEFAULT, METRICS, is_of
 from textgan.oracles import Oracle
 
 SCHEMA = 1
@@ -45,7 +45,7 @@ class Report:
 
     def of(self, name: str) -> list[Metric]:
         """The numbers of one metric."""
-        return [metric for metric in self.metrics if metric.name == name]
+        return [metric for metric in self.metrics if is_of(metric.name, name)]
 
     def to_json(self) -> dict[str, Any]:
         """Return strict JSON: what does not exist is null, a ladder that does not exist is absent."""
@@ -90,6 +90,7 @@ def report(
     max_lines: int | None = None,
     compat: str = "",
     oracle: Oracle | None = None,
+    encoder: str = "lsa",
     sources: Sources = None,
     ladder: bool = True,
     seed: int = 0,
@@ -108,6 +109,7 @@ def report(
         max_lines: most lines of the reference, and of the floor, that are measured; None is 500,000.
         compat: measure as this toolkit does: a name from COMPAT.
         oracle: what the real text was drawn from, where that is known.
+        encoder: what turns lines into vectors, of frechet and mauve: "lsa", a folder, or a model on the hub.
         sources: the line that each row of the reference was cut from, (row,); None where each row is a line.
         ladder: sample the n-gram models of the training text for jsd, too.
         seed: chooses the floor's rows and draws the ladder's samples.
@@ -117,7 +119,9 @@ def report(
         UsageError: an unknown metric or toolkit, an n below 1, or count_pads without max_chars.
         TextganError: too few lines.
     """
-    request = Request(tuple(metrics), tuple(n), max_chars, count_pads, max_lines or MOST, compat, oracle, ladder, seed)
+    request = Request(
+        tuple(metrics), tuple(n), max_chars, count_pads, max_lines or MOST, compat, oracle, encoder, ladder, seed
+    )
     request.check()
     _check_lines(samples, reference, training)
     return _measured(request, samples, reference, training, sources, decode)
@@ -134,6 +138,7 @@ class Request:
     most: int
     compat: str
     oracle: Oracle | None
+    encoder: str
     ladder: bool
     seed: int
 
@@ -150,7 +155,8 @@ class Request:
     @property
     def view(self) -> View:
         """How both sides are looked at."""
-        return replace(View(self.orders, self.max_chars, self.count_pads, oracle=self.oracle), **self.peer.view)
+        view = View(self.orders, self.max_chars, self.count_pads, oracle=self.oracle, encoder=self.encoder)
+        return replace(view, **self.peer.view)
 
     def rng(self) -> np.random.Generator:
         """Return a generator, afresh for each use, so that no number depends on which others are asked for."""
@@ -197,7 +203,7 @@ def _measured(
     rungs = None
     if laddered:
         rungs = sampled_ladder(len(texts.samples), texts.reference, texts.training or (), rng=request.rng(), view=view)
-    absent = [name for name in request.asked if name in METRICS and not any(m.name == name for m in numbers)]
+    absent = [name for name in request.asked if name in METRICS and not any(is_of(m.name, name) for m in numbers)]
     alike = [f"as {request.compat} measures: {peer.says}"] if request.compat else []
     return Report(
         samples=len(texts.samples),
