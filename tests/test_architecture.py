@@ -44,7 +44,19 @@ ALLOWED = {
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
     "cli": BOTTOM
-    | {"assemble", "config", "corpora", "metrics", "model", "oracles", "report", "runs", "settings", "__version__"},
+    | {
+        "assemble",
+        "config",
+        "corpora",
+        "metrics",
+        "model",
+        "oracles",
+        "report",
+        "runs",
+        "settings",
+        "symbols",
+        "__version__",
+    },
     "__main__": {"cli"},
     "": {"api", "model", "report"},  # textgan/__init__.py, lazily
 }

@@ -26,8 +26,8 @@ OPTIONS = {
     "corpora": "--data --json --verify",
     "interpolate": "--around --from --json --label --model --out --radius --steps --temperature --to -n",
     "generate": "--json --label --model --out --seed --temperature -n",
-    "report": "--compat --count --count-pads --data --fail-above --fail-below --html --json --max-chars --max-lines "
-    "--metrics --n --reference --samples --seed --train",
+    "report": "--compat --count --count-pads --data --encoder --fail-above --fail-below --html --json --max-chars "
+    "--max-lines --metrics --n --pieces --reference --references --samples --seed --train",
     "compare": "--count --json --metrics --models --n --seed",
     "show": "--config --describe --json --origin --set",
 }

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from textgan.cli.main import main
+from textgan.corpora.text import pieces
 from textgan.metrics.lines import read_lines
 
 WHO = ["the old farmer", "a young doctor", "my neighbour", "their teacher", "the painter", "a tall sailor"]
@@ -204,3 +205,27 @@ def test_a_reference_of_one_line_is_refused(tmp_path: Path, capsys: pytest.Captu
     samples, reference = write(tmp_path / "a", OTHERS[:9]), write(tmp_path / "b", ["one"])
     assert main(["report", "--samples", samples, "--reference", reference]) == 1
     assert capsys.readouterr().err == "textgan: error: the reference needs at least two lines\n"
+
+
+def test_sentencepieces_are_counted_where_a_model_is_given(measure: Call, tmp_path: Path) -> None:
+    model, _ = pieces.train(LINES, 300)
+    (tmp_path / "pieces.model").write_bytes(model)
+    asked = ["--metrics", "jsd_piece", "--n", "2", "--json"]
+    code, out, _ = measure(OTHERS[:99], *asked, "--pieces", str(tmp_path / "pieces.model"))
+    assert code == 0
+    split = pieces.splitter(model)
+    mine, real = ([tuple(split(line)) for line in side] for side in (OTHERS[:99], REFERENCE))
+    expected = jsd(mine, real, 2)
+    assert json.loads(out)["metrics"]["jsd_piece"]["2"]["value"] == pytest.approx(expected, abs=1e-9)
+    assert "nothing of jsd_piece" in measure(OTHERS[:99], *asked)[1]
+    (tmp_path / "pieces.model").write_bytes(b"no model")
+    code, out, err = measure(OTHERS[:99], *asked, "--pieces", str(tmp_path / "pieces.model"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no sentencepiece model" in err
+
+
+def test_bleu_against_the_first_lines_only(measure: Call) -> None:
+    found = [json.loads(measure(OTHERS[:99], "--metrics", "bleu", "--json", *more)[1])["metrics"]["bleu"]["4"]
+             for more in ([], ["--references", "50"])]  # fmt: skip
+    assert found[1]["counts"] == {"reference": 50}
+    assert found[1]["value"] < found[0]["value"]

@@ -27,8 +27,8 @@ Examples:
 
 All are measured with as many samples against the same held-out text. A difference is real where the 95 % intervals
 leave no room for chance; what cannot be told from the best is marked so. The n-gram models learn the same training
-text; `textgan train -c baseline_lm` trains a recurrent model of it by maximum likelihood, which no GAN has beaten at
-n-grams: what a GAN gives for it is a latent space and lines made in one pass (samples a second are told)."""
+text; `textgan train -c baseline_lm` trains a recurrent model of it by maximum likelihood: what a GAN gives
+for what it costs against that is a latent space, and lines made in one pass (samples a second are told)."""
 
 MODELS = "3-4"
 

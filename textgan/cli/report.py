@@ -32,7 +32,7 @@ of lines, so read it beside its floor: real text at the same count. The ladder p
 
 \b
 Metrics, besides jsd:
-  jsd_word, kl, kl_reverse, cosine, precision, recall    n-grams compared
+  jsd_word, jsd_piece, kl, kl_reverse, cosine, precision, recall    n-grams compared
   words, in_test, bleu, backward_bleu                    quality
   unique, distinct, distinct_char, self_bleu, entropy, length    diversity
   copies, longest_copied, nearest, novelty               memorisation; these need training text
@@ -62,6 +62,13 @@ def orders(context: click.Context, parameter: click.Parameter, value: str) -> tu
 @click.option("--max-chars", type=click.IntRange(min=1), metavar="N", help="Cut the lines of both sides at N.")
 @click.option("--count-pads", is_flag=True, help="Pad short lines to --max-chars, and count the pads.")
 @click.option("--max-lines", type=click.IntRange(min=2), metavar="N", help="Most lines of the reference (500000).")
+@click.option("--references", type=click.IntRange(min=1), metavar="N", help="BLEU against the first N lines only.")
+@click.option(
+    "--pieces",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="MODEL",
+    help="A sentencepiece model, for jsd_piece.",
+)
 @click.option("--compat", metavar="NAME", default="", help="Measure as wgan-gp, texygen or textgan-pytorch does.")
 @click.option("--encoder", metavar="NAME|PATH", default="lsa", help="Of frechet and mauve: lsa, a folder, a hub model.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Samples of a run (as its settings say).")
@@ -82,6 +89,7 @@ def report(
     fail_below: Sequence[str],
     html: Path | None,
     as_json: bool,
+    pieces: Path | None,
     **request: Any,
 ) -> None:
     """Measure the newest run, RUN, or a file of samples against held-out text.
@@ -102,6 +110,8 @@ def report(
         raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
     else:
         sides = of_files(samples, reference, data, train, request["max_chars"])
+    if pieces:
+        sides = sides._replace(tokenizer=pieces.read_bytes())
     result = sides.measure(metrics=_names(metrics, gates), **request)
     _print(result, as_json)
     if run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +33,8 @@ class Sides(NamedTuple):
     decode: str | None = None
     corpus: str = ""
     """The corpus of the reference, where it is one."""
+    tokenizer: bytes = b""
+    """A sentencepiece model, where there is one."""
 
     def measure(self, *, max_chars: int | None, **request: Any) -> Report:
         """Measure them; the arguments are those of `textgan.report`."""
@@ -41,8 +43,22 @@ class Sides(NamedTuple):
         length = min((n for n in (max_chars, self.length) if n), default=None)
         return report(
             self.samples, self.reference, self.training, sources=self.sources, max_chars=length, decode=self.decode,
-            oracle=self.oracle, **request,
+            oracle=self.oracle, pieces=self.pieces, **request,
         )  # fmt: skip
+
+    @property
+    def pieces(self) -> Callable[[str], list[str]] | None:
+        """Splits a line into sentencepieces.
+
+        Raises:
+            UsageError: the file is no model of them.
+        """
+        from textgan.corpora.text.pieces import splitter
+
+        try:
+            return splitter(self.tokenizer) if self.tokenizer else None
+        except ValueError as error:
+            raise UsageError(f"--pieces: {error}; give the .model file of a sentencepiece model") from None
 
     @property
     def oracle(self) -> Oracle | None:
@@ -61,7 +77,7 @@ def of_run(run: Path, trained: Model, count: int | None, seed: int) -> Sides:
     tell(f"drawing {count:,} samples from {run}")
     return Sides(
         trained.generate(count, seed=seed), text.heldout, text.training, text.sources, trained.space.characters,
-        trained.config.text.decode, trained.config.corpus.name,
+        trained.config.text.decode, trained.config.corpus.name, trained.space.tokenizer,
     )  # fmt: skip
 
 

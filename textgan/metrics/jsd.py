@@ -260,6 +260,14 @@ FAMILIES: dict[str, MetricFunction] = {
 """Comparisons of character n-grams, and of word n-grams, lower-cased and split on single spaces."""
 
 
+def jsd_piece(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metric]:
+    """Jensen-Shannon divergence of n-grams of sentencepieces, in bits; none without a model of them."""
+    if view.pieces is None:
+        return []
+    unit = partial(Tokens, view.pieces)
+    return ngram_metric(texts, view=view, rng=rng, name="jsd_piece", unit=unit, number=_jsd, better="lower")
+
+
 def cosine(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metric]:
     """Cosine of the angle between the n-gram frequencies, for each order of the view."""
     sides = texts.once((Characters, view), lambda: _compared(texts, view, Characters))

@@ -79,6 +79,8 @@ class View:
     """BLEU is against the first so many lines only, Self-BLEU of and against the first so many; None takes all."""
     hypotheses: int | None = None
     """BLEU and Self-BLEU are the mean over the first so many lines only, against all; None takes all."""
+    pieces: Callable[[str], list[str]] | None = None
+    """Splits a line into sentencepieces, where a model of them is given."""
     oracle: Oracle | None = None
     """What the real text was drawn from, where that is known."""
     encoder: str = "lsa"

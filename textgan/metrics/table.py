@@ -16,6 +16,7 @@ from textgan.metrics.words import known_words, unique
 
 METRICS: dict[str, MetricFunction] = {
     **jsd.FAMILIES,
+    "jsd_piece": jsd.jsd_piece,
     "cosine": jsd.cosine,
     "words": known_words,
     "in_test": in_test,

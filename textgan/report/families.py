@@ -166,6 +166,13 @@ FAMILIES: Mapping[str, Family] = {
         fine,
         lambda metric, report: _FAR(metric, report),
     ),
+    "jsd_piece": Family(
+        "Sentencepiece n-grams apart (JSD, bits)",
+        LIKE,
+        "The same for runs of n sentencepieces.",
+        fine,
+        lambda metric, report: _FAR(metric, report),
+    ),
     "kl": Family(
         "Divergence from held-out text (KL, bits)",
         LIKE,

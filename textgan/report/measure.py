@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,6 +89,8 @@ def report(
     count_pads: bool = False,
     max_lines: int | None = None,
     compat: str = "",
+    references: int | None = None,
+    pieces: Callable[[str], list[str]] | None = None,
     oracle: Oracle | None = None,
     encoder: str = "lsa",
     sources: Sources = None,
@@ -108,6 +110,8 @@ def report(
         count_pads: pad short lines to max_chars and count the pads in n-grams.
         max_lines: most lines of the reference, and of the floor, that are measured; None is 500,000.
         compat: measure as this toolkit does: a name from COMPAT.
+        references: BLEU is against the first so many reference lines, Self-BLEU among the first so many samples.
+        pieces: splits a line into sentencepieces, for jsd_piece.
         oracle: what the real text was drawn from, where that is known.
         encoder: what turns lines into vectors, of frechet and mauve: "lsa", a folder, or a model on the hub.
         sources: the line that each row of the reference was cut from, (row,); None where each row is a line.
@@ -119,9 +123,8 @@ def report(
         UsageError: an unknown metric or toolkit, an n below 1, or count_pads without max_chars.
         TextganError: too few lines.
     """
-    request = Request(
-        tuple(metrics), tuple(n), max_chars, count_pads, max_lines or MOST, compat, oracle, encoder, ladder, seed
-    )
+    view = View(tuple(n), max_chars, count_pads, references, pieces=pieces, oracle=oracle, encoder=encoder)
+    request = Request(tuple(metrics), view, max_lines or MOST, compat, ladder, seed)
     request.check()
     _check_lines(samples, reference, training)
     return _measured(request, samples, reference, training, sources, decode)
@@ -132,13 +135,10 @@ class Request:
     """What `report` is asked for, as its arguments say."""
 
     asked: tuple[str, ...]
-    orders: tuple[int, ...]
-    max_chars: int | None
-    count_pads: bool
+    plain: View
+    """How both sides are looked at, but for what a toolkit changes."""
     most: int
     compat: str
-    oracle: Oracle | None
-    encoder: str
     ladder: bool
     seed: int
 
@@ -155,8 +155,7 @@ class Request:
     @property
     def view(self) -> View:
         """How both sides are looked at."""
-        view = View(self.orders, self.max_chars, self.count_pads, oracle=self.oracle, encoder=self.encoder)
-        return replace(view, **self.peer.view)
+        return replace(self.plain, **self.peer.view)
 
     def rng(self) -> np.random.Generator:
         """Return a generator, afresh for each use, so that no number depends on which others are asked for."""
@@ -176,11 +175,11 @@ class Request:
         if self.compat and self.compat not in COMPAT:
             known = ", ".join(COMPAT)
             raise UsageError(f"unknown toolkit {self.compat!r}{near_miss(self.compat, COMPAT)}; known: {known}")
-        if not self.orders or min(self.orders) < 1:
+        if not self.plain.orders or min(self.plain.orders) < 1:
             raise UsageError("the length of n-grams must be 1 or more, for instance --n 1-6")
-        if self.max_chars is not None and self.max_chars < 1:
+        if self.plain.length is not None and self.plain.length < 1:
             raise UsageError("--max-chars must be 1 or more")
-        if self.count_pads and self.max_chars is None:
+        if self.plain.count_pads and self.plain.length is None:
             raise UsageError("--count-pads needs --max-chars N, the length to pad to")
 
 

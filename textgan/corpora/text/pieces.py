@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textgan.errors import TextganError
 from textgan.symbols import END, SPACE, processor
@@ -66,3 +66,13 @@ def _ranked(model: bytes, lines: Sequence[str]) -> tuple[str, ...]:
         counts.update(loaded.encode(line.replace(SPACE, END), out_type=str, num_threads=1))
     known = {loaded.id_to_piece(i) for i in range(1, len(loaded))} - IMPOSSIBLE
     return tuple(sorted(known, key=lambda piece: (-counts[piece], piece)))
+
+
+def splitter(model: bytes) -> Callable[[str], list[str]]:
+    """Return what splits a line into the pieces of a sentencepiece model.
+
+    Raises:
+        ValueError: these bytes are no model.
+    """
+    encode = processor(model).encode
+    return lambda line: list(encode(line, out_type=str))
