@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from textgan.errors import TextganError, UsageError
 from textgan.metrics import encoders as room
 from textgan.metrics.encoders import ENCODERS, encoder, label, lsa
-from textgan.metrics.pretrained import pretrained
+from textgan.metrics.pretrained import _means, pretrained
 from textgan.metrics.substrings import hashed
 
 WORDS = ["".join(random.Random(k).choices("abcdefgh", k=3 + k % 4)) for k in range(50)]
@@ -167,7 +168,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", *(f"##{c}" for c in "abcdefgh")]
     (folder / "vocab.txt").write_text("\n".join(pieces))
-    transformers.BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=24).save_pretrained(folder)
+    transformers.BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=20).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = transformers.BertConfig(
@@ -187,7 +188,7 @@ def test_a_model_gives_the_mean_of_its_last_states(bert: Path) -> None:
     tokenizer, model = transformers.AutoTokenizer.from_pretrained(bert), transformers.AutoModel.from_pretrained(bert)
     for line, vector in zip(lines, found, strict=True):  # each alone: no pads
         with torch.no_grad():
-            told = tokenizer(line, return_tensors="pt", truncation=True, max_length=24)
+            told = tokenizer(line, return_tensors="pt", truncation=True, max_length=20)
             alone = model(**told).last_hidden_state[0].mean(0)
         assert vector == pytest.approx(alone.numpy(), abs=1e-5)
     assert found.dtype == np.float64
@@ -256,3 +257,16 @@ def test_a_report_with_a_model_says_nothing_on_stderr(bert: Path, tmp_path: Path
     metrics = json.loads(done.stdout)["metrics"]
     assert list(metrics) == ["frechet_tiny-bert", "mauve_tiny-bert"]
     assert all(number["value"] >= 0 and number["floor"] >= 0 for number in metrics.values())
+
+
+def test_a_line_without_tokens_is_at_zero() -> None:
+    import torch
+
+    def tokenizer(lines: list[str], **_: Any) -> dict[str, torch.Tensor]:
+        return {"attention_mask": torch.tensor([[len(line) > place for place in range(4)] for line in lines]).long()}
+
+    def model(attention_mask: torch.Tensor) -> SimpleNamespace:
+        return SimpleNamespace(last_hidden_state=torch.arange(4.0)[None, :, None].expand(len(attention_mask), 4, 2))
+
+    model.config = SimpleNamespace(hidden_size=2)  # type: ignore[attr-defined]
+    assert _means(tokenizer, model, ["abc", "", "ab"], 4).tolist() == [[1, 1], [0, 0], [0.5, 0.5]]

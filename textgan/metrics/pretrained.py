@@ -116,9 +116,11 @@ def _means(tokenizer: Any, model: Any, lines: Sequence[str], longest: int) -> Fl
         places = order[start : start + BATCH]
         told = tokenizer(
             [lines[place] for place in places], truncation=True, max_length=longest, return_tensors="pt",
-            padding=True, pad_to_multiple_of=min(8, longest),
+            padding=True,
         )  # fmt: skip
         held = told["attention_mask"][:, :, None]
+        if not held.numel():  # no line has a token
+            continue
         states = model(**told).last_hidden_state
         found[places] = ((states * held).sum(1) / held.sum(1).clamp(min=1)).double().numpy()
     return found
