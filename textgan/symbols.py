@@ -92,7 +92,10 @@ class Symbols:
         Returns:
             Ids (row, position) padded on the right, and the index in `lines` of the line each row is from, (row,).
         """
-        ids, counts = UNITS[self.unit].read(self, lines, self.length if cut == "line" else None)
+        return self.cut(*UNITS[self.unit].read(self, lines, self.length if cut == "line" else None), cut)
+
+    def cut(self, ids: npt.NDArray[Any], counts: npt.NDArray[np.int64], cut: str) -> tuple[Ids, npt.NDArray[np.int64]]:
+        """Return what `rows` does of lines whose ids stand one after the other, (id,), so many of each, (line,)."""
         starts, numbers = CUTS[cut](self, ids, counts)
         filled = np.concatenate([ids, np.zeros(self.length, dtype=ids.dtype)])
         rows = np.lib.stride_tricks.sliding_window_view(filled, self.length)[starts]
@@ -145,7 +148,7 @@ class Symbols:
         return np.frombuffer(b"".join(texts), kind), np.cumsum(widths) - widths, widths
 
     @cached_property
-    def _by_code(self) -> npt.NDArray[Any]:
+    def by_code(self) -> npt.NDArray[Any]:
         """Id of each code point (0x110000,), or of each byte."""
         table = np.full(0x110000, self.unknown, dtype=self.dtype)
         codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.intp)
@@ -307,12 +310,12 @@ def _lengths(parts: Sequence[Any]) -> npt.NDArray[np.int64]:
 
 def _read_characters(symbols: Symbols, lines: Sequence[str], most: int | None) -> Flat:
     parts = [line[:most] for line in lines]
-    return symbols._by_code[code_points("".join(parts))], _lengths(parts)
+    return symbols.by_code.take(code_points("".join(parts))), _lengths(parts)
 
 
 def _read_bytes(symbols: Symbols, lines: Sequence[str], most: int | None) -> Flat:
     parts = [line.encode()[:most] for line in lines]
-    return symbols._by_code[np.frombuffer(b"".join(parts), np.uint8)], _lengths(parts)
+    return symbols.by_code[np.frombuffer(b"".join(parts), np.uint8)], _lengths(parts)
 
 
 def _read_tokens(split: Callable[[str], list[str]]) -> Callable[[Symbols, Sequence[str], int | None], Flat]:
