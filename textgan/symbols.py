@@ -92,17 +92,17 @@ class Symbols:
         Returns:
             Ids (row, position) padded on the right, and the index in `lines` of the line each row is from, (row,).
         """
-        return self.cut(*UNITS[self.unit].read(self, lines, self.length if cut == "line" else None), cut)
-
-    def cut(self, ids: npt.NDArray[Any], counts: npt.NDArray[np.int64], cut: str) -> tuple[Ids, npt.NDArray[np.int64]]:
-        """Return what `rows` does of lines whose ids stand one after the other, (id,), so many of each, (line,)."""
+        ids, counts = UNITS[self.unit].read(self, lines, self.length if cut == "line" else None)
         starts, numbers = CUTS[cut](self, ids, counts)
+        return self.rows_at(starts, counts[numbers], ids), numbers  # only the one row of a short line is not full
+
+    def rows_at(self, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], ids: npt.NDArray[Any]) -> Ids:
+        """Return the rows that start at these places among flat ids, of so many ids at most, (row,) each; padded."""
         filled = np.concatenate([ids, np.zeros(self.length, dtype=ids.dtype)])
-        rows = np.lib.stride_tricks.sliding_window_view(filled, self.length)[starts]
-        whole = counts[numbers]  # only the one row of a short line is not full
-        short = np.flatnonzero(whole < self.length)
-        rows[short] *= np.arange(self.length) < whole[short, None]
-        return rows, numbers
+        rows: Ids = np.lib.stride_tricks.sliding_window_view(filled, self.length)[starts]
+        short = np.flatnonzero(counts < self.length)
+        rows[short] *= np.arange(self.length) < counts[short, None]
+        return rows
 
     def decode(self, ids: npt.NDArray[Any]) -> list[str]:
         """Return the line of each row of ids (row, position); a row ends at its first pad of its own.

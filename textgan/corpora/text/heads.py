@@ -20,14 +20,14 @@ from textgan.corpora.text.split import SIDES, Side
 from textgan.files import reopened, sync
 from textgan.symbols import END, Symbols, code_points
 
-SIZE = 1 << 20  # encoded at a time, about [bytes]
+SIZE = 1 << 18  # encoded at a time, about [bytes]
 Heads = dict[Side, bytes]
 """Of some lines, by side."""
 
 
 def heads_of(lines: Sequence[str], length: int) -> bytes:
     """Return the first `length` characters of each line, each ended."""
-    return END.join([*(line[:length] for line in lines), ""]).encode()
+    return "".join([END.join([line[:length] for line in lines]), END[: len(lines)]]).encode()
 
 
 def pieces(folder: Path, side: Side) -> Iterator[Heads]:
@@ -49,10 +49,10 @@ class EncodeHeads:
 
     def _encode(self, text: bytes) -> Encoded:
         codes = code_points(text.decode())
-        ends = codes == ord(END)
-        counts = np.diff(np.flatnonzero(ends), prepend=-1) - 1
-        ids, numbers = self.space.cut(self.space.by_code.take(codes[~ends]), counts, "line")
-        return Encoded(ids, numbers, None, len(counts))
+        ends = np.flatnonzero(codes == ord(END))
+        starts = np.append(0, ends[:-1] + 1)
+        rows = self.space.rows_at(starts, ends - starts, self.space.by_code.take(codes))
+        return Encoded(rows, np.arange(len(rows)), None, len(rows))
 
 
 class HeadFiles:
