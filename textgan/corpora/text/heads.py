@@ -27,7 +27,8 @@ Heads = dict[Side, bytes]
 
 def heads_of(lines: Sequence[str], length: int) -> bytes:
     """Return the first `length` characters of each line, each ended."""
-    return "".join([END.join([line[:length] for line in lines]), END[: len(lines)]]).encode()
+    heads = [line[:length] for line in lines]
+    return END.join([*heads, ""]).encode()
 
 
 def pieces(folder: Path, side: Side) -> Iterator[Heads]:
