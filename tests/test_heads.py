@@ -48,9 +48,17 @@ def test_many_symbols_take_two_bytes() -> None:
     assert space.decode(rows) == [line]
 
 
+def test_short_heads_of_long_rows_are_few_at_a_time(tmp_path: Path) -> None:
+    with HeadFiles(tmp_path, {"train": 0, "heldout": 0}) as files:
+        files.append({"train": b"a\n" * 10_000})
+    found = [piece["train"].count(b"\n") for piece in pieces(tmp_path, "train", 4096)]
+    assert max(found) * 4096 <= 1 << 23
+    assert sum(found) == 10_000
+
+
 @pytest.mark.parametrize("size", [1, 3, 10, 1000])
 def test_files_of_heads_grow_and_are_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(heads, "SIZE", size)
+    monkeypatch.setattr(heads, "BLOCK", 5 * size)
     with HeadFiles(tmp_path, {"train": 0, "heldout": 0}) as files:
         files.append({"train": b"a\n\nb\n", "heldout": b"c\n"})
         sizes = files.sync()
@@ -58,11 +66,11 @@ def test_files_of_heads_grow_and_are_gone_on_with(tmp_path: Path, monkeypatch: p
     assert sizes == {"train": 5, "heldout": 2}
     with HeadFiles(tmp_path, sizes) as files:
         files.append({"train": b"d\n"})
-    found = list(pieces(tmp_path, "train"))
+    found = list(pieces(tmp_path, "train", 5))
     assert b"".join(piece["train"] for piece in found) == b"a\n\nb\nd\n"
     assert all(piece["train"].endswith(b"\n") for piece in found)
     assert len(found) == {1: 3, 3: 2, 10: 1, 1000: 1}[size]
-    assert list(pieces(tmp_path, "heldout")) == [{"heldout": b"c\n"}]
+    assert list(pieces(tmp_path, "heldout", 5)) == [{"heldout": b"c\n"}]
 
 
 # --- prepared with and without them -------------------------------------------------------------------------------
@@ -72,7 +80,7 @@ def prepared(source: sources.Source, cache: Path, values: dict[str, Any], *, lef
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "resolve_source", lambda *_, **__: source)
         patch.setattr(streams, "CHUNK", 60)
-        patch.setattr(heads, "SIZE", 20)
+        patch.setattr(heads, "BLOCK", 60)
         if not left:
             patch.setattr(module, "_leaves_heads", lambda *_: False)
         try:

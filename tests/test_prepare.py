@@ -268,7 +268,7 @@ def test_a_preparation_that_was_killed_goes_on(
     monkeypatch.setattr(streams, "CHUNK", 256)
     monkeypatch.setattr(workshop, "EVERY", 0.0)
     monkeypatch.setattr(workshop, "SHARE", 1e9)
-    monkeypatch.setattr(heads, "SIZE", 128)
+    monkeypatch.setattr(heads, "BLOCK", 12 * 128)
     change: dict[str, Any] = {"deduplicate": True, "cut": cut}
     shown, last = 0, 10**9
 

@@ -213,9 +213,9 @@ def lines_read(reading: Reading, extent: Extent, firsts: Firsts | None) -> Parts
     return found | {"train": extent.within(found["train"])}
 
 
-def heads_left(reading: Reading) -> Parts:
-    """Return the heads that the survey left."""
-    return {side: pieces(reading.work.folder, side) for side in SIDES}
+def heads_left(reading: Reading, length: int) -> Parts:
+    """Return the heads that the survey left, of lines cut at `length` characters."""
+    return {side: pieces(reading.work.folder, side, length) for side in SIDES}
 
 
 def encode(reading: Reading, job: Encoder, parts: Parts, total: int) -> Path:

@@ -1,6 +1,7 @@
 """A named corpus, or a path, to rows of ids on disk: resolve, survey, encode; or find them ready.
 
 Two passes over the text, in bounded memory whatever its size: the first counts lines and symbols, the second encodes.
+Where rows are the first characters of lines, the first pass leaves these, and the second reads nothing else.
 Both note how far they are, so that a killed preparation goes on, and use several processes where there is much text.
 A second call with the same files and settings reads no text.
 """
@@ -196,11 +197,12 @@ def _build(reading: Reading, settings: Settings, root: Path, tell: Tell) -> dict
     _check(source, settings, survey, damage, tell)
     space, cut, unknown = _space(settings, survey)
     total = sum(survey.lines.values())
-    if heads:  # so little work that other processes would not be worth their start
-        built = passes.encode(replace(reading, processes=1), EncodeHeads(space), passes.heads_left(reading), total)
+    if heads:  # so little work that to share it out would be more
+        left = passes.heads_left(reading, settings.length)
+        built = passes.encode(replace(reading, processes=1), EncodeHeads(space), left, total)
     else:
-        job_ = EncodeBlock(reading.rules, space, cut)
-        built = passes.encode(reading, job_, passes.lines_read(reading, extent, firsts), total)
+        lines = passes.lines_read(reading, extent, firsts)
+        built = passes.encode(reading, EncodeBlock(reading.rules, space, cut), lines, total)
     labels = _labels(matrix.open_rows(built, "train"), space)
     fingerprint = matrix.settle_rows(root, built, space.to_json(), cut)
     return {"fingerprint": fingerprint, "facts": _facts(source, survey, damage, cut, unknown) | {"labels": labels}}

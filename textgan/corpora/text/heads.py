@@ -15,12 +15,12 @@ from typing import Self
 
 import numpy as np
 
+from textgan.corpora.text.cutting import BLOCK
 from textgan.corpora.text.encode import Encoded
 from textgan.corpora.text.split import SIDES, Side
 from textgan.files import reopened, sync
 from textgan.symbols import END, Symbols, code_points
 
-SIZE = 1 << 18  # encoded at a time, about [bytes]
 Heads = dict[Side, bytes]
 """Of some lines, by side."""
 
@@ -31,10 +31,11 @@ def heads_of(lines: Sequence[str], length: int) -> bytes:
     return END.join([*heads, ""]).encode()
 
 
-def pieces(folder: Path, side: Side) -> Iterator[Heads]:
-    """Yield the heads of a side that lie in a folder, about `SIZE` bytes at a time, the same in every run."""
+def pieces(folder: Path, side: Side, length: int) -> Iterator[Heads]:
+    """Yield the heads of a side that lie in a folder, so few at a time that their rows of `length` fit in memory."""
+    size = max(1, BLOCK // length)
     with _path(folder, side).open("rb") as file:
-        while heads := file.read(SIZE) + file.readline():
+        while heads := file.read(size) + file.readline():
             yield {side: heads}
 
 
