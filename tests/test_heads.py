@@ -18,7 +18,8 @@ from textgan.errors import TextganError
 from textgan.symbols import Symbols
 
 ODD = ["\r", "\t", "\x1c", "\x85", "\xa0", "\u2028", "\ufeff", "\ufffd", "`", " ", "a", "A", "c", "é", "ſ", "漢", "😀"]
-LINE = st.text(st.sampled_from(ODD) | st.characters(exclude_characters="\n\0", exclude_categories=["Cs"]), max_size=9)
+ANY = st.characters(exclude_characters="\n\0", exclude_categories=["Cs"])
+LINE = st.text(ANY, max_size=9) | st.lists(st.sampled_from(ODD), max_size=9).map("".join)
 UNITS = ["char", "dna", "protein"]
 
 
