@@ -194,9 +194,10 @@ BLOCKS = 32
 # blocks of 32 KiB, each of which takes a while; every fourth is noted
 SLOWLY = """
 import itertools, time
+from textgan.corpora import workers
 from textgan.corpora.text import streams
 from textgan.corpora.workshop import Workshop
-streams.CHUNK, blocks = 1 << 15, itertools.count()
+streams.CHUNK, workers.ALONE, blocks = 1 << 15, 8, itertools.count()
 Workshop.due = lambda work: time.sleep(0.01) or next(blocks) % 4 == 3
 """
 

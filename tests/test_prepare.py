@@ -22,9 +22,9 @@ from xxhash import xxh3_64_intdigest
 
 from textgan import files
 from textgan.config import Config
-from textgan.corpora import cards, matrix, passes, workshop
+from textgan.corpora import cards, matrix, passes, workers, workshop
 from textgan.corpora.prepare import Corpus, Settings, prepare
-from textgan.corpora.text import sources, streams
+from textgan.corpora.text import heads, sources, streams
 from textgan.errors import TextganError, UsageError
 
 HELDOUT = 0.2
@@ -141,10 +141,14 @@ def decoded(corpus: Corpus) -> dict[str, list[str]]:
     return {"train": corpus.space.decode(corpus.train.ids), "heldout": corpus.space.decode(corpus.heldout.ids)}
 
 
-def test_several_processes_give_the_same_rows(text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "CHUNK", 256)  # some 20 blocks, of which the first 8 are done at home
-    alone = make(text, cache / "1", processes=1)
-    both = make(text, cache / "2", processes=2)
+@pytest.mark.parametrize("cut", ["line", "windows"])
+def test_several_processes_give_the_same_rows(
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK", 256)  # some 20 blocks
+    monkeypatch.setattr(workers, "ALONE", 8)
+    alone = make(text, cache / "1", processes=1, cut=cut)
+    both = make(text, cache / "2", processes=2, cut=cut)
     assert both.fingerprint == alone.fingerprint
     assert (both.train.ids.tolist(), both.facts) == (alone.train.ids.tolist(), alone.facts)
 
@@ -153,6 +157,7 @@ def test_several_processes_give_the_same_rows(text: Path, cache: Path, monkeypat
 def test_repeated_lines_are_left_out_over_all_blocks(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
+    monkeypatch.setattr(workers, "ALONE", 8)
     monkeypatch.setattr(streams, "CHUNK", 64)
     rng = random.Random(0)
     lines = [f"Line {rng.randrange(150)}" for _ in range(600)]
@@ -255,14 +260,16 @@ class KilledError(BaseException):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 0.99])
+@pytest.mark.parametrize("cut", ["line", "windows"])
 def test_a_preparation_that_was_killed_goes_on(
-    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, share: float
+    text: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, share: float, cut: str
 ) -> None:
     """After that share of three passes over some 20 blocks, each of which is noted."""
     monkeypatch.setattr(streams, "CHUNK", 256)
     monkeypatch.setattr(workshop, "EVERY", 0.0)
     monkeypatch.setattr(workshop, "SHARE", 1e9)
-    change: dict[str, Any] = {"deduplicate": True, "cut": "windows"}
+    monkeypatch.setattr(heads, "BLOCK", 12 * 128)
+    change: dict[str, Any] = {"deduplicate": True, "cut": cut}
     shown, last = 0, 10**9
 
     def show(stage: str, lines: int, share: float | None) -> None:

@@ -94,6 +94,15 @@ def test_a_damaged_journal_is_none(tmp_path: Path) -> None:
         assert not work.begun
 
 
+def test_a_journal_of_another_version_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "work" / "key"
+    folder.mkdir(parents=True)
+    module.Workshop(folder).note("survey", {"done": 3})
+    assert module.Workshop(folder).state("survey") == {"done": 3}
+    monkeypatch.setattr(module, "SCHEMA", module.SCHEMA + 1)
+    assert not module.Workshop(folder).begun
+
+
 def test_old_folders_are_swept(tmp_path: Path) -> None:
     for name in ("old", "new"):
         (tmp_path / "work" / name).mkdir(parents=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 from textgan.errors import CorruptError, TextganError
 
@@ -55,6 +55,20 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as fresh:
         fresh.write_text(text, encoding="utf-8")
+
+
+def reopened(path: Path, size: int) -> BinaryIO:
+    """Open a file to go on after its first `size` bytes; for none, a new one."""
+    file = path.open("r+b" if size else "wb")
+    file.truncate(size)
+    file.seek(size)
+    return file
+
+
+def sync(file: BinaryIO) -> None:
+    """Bring what was written to an open file to the disk."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def write_named(folder: Path, draft: str, fill: Callable[[Path], str]) -> Path:

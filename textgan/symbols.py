@@ -94,12 +94,15 @@ class Symbols:
         """
         ids, counts = UNITS[self.unit].read(self, lines, self.length if cut == "line" else None)
         starts, numbers = CUTS[cut](self, ids, counts)
+        return self.rows_at(starts, counts[numbers], ids), numbers  # only the one row of a short line is not full
+
+    def rows_at(self, starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], ids: npt.NDArray[Any]) -> Ids:
+        """Return the rows that start at these places among flat ids, of so many ids at most, (row,) each; padded."""
         filled = np.concatenate([ids, np.zeros(self.length, dtype=ids.dtype)])
-        rows = np.lib.stride_tricks.sliding_window_view(filled, self.length)[starts]
-        whole = counts[numbers]  # only the one row of a short line is not full
-        short = np.flatnonzero(whole < self.length)
-        rows[short] *= np.arange(self.length) < whole[short, None]
-        return rows, numbers
+        rows: Ids = np.lib.stride_tricks.sliding_window_view(filled, self.length)[starts]
+        short = np.flatnonzero(counts < self.length)
+        rows[short] *= np.arange(self.length) < counts[short, None]
+        return rows
 
     def decode(self, ids: npt.NDArray[Any]) -> list[str]:
         """Return the line of each row of ids (row, position); a row ends at its first pad of its own.
@@ -145,7 +148,7 @@ class Symbols:
         return np.frombuffer(b"".join(texts), kind), np.cumsum(widths) - widths, widths
 
     @cached_property
-    def _by_code(self) -> npt.NDArray[Any]:
+    def by_code(self) -> npt.NDArray[Any]:
         """Id of each code point (0x110000,), or of each byte."""
         table = np.full(0x110000, self.unknown, dtype=self.dtype)
         codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.intp)
@@ -307,12 +310,12 @@ def _lengths(parts: Sequence[Any]) -> npt.NDArray[np.int64]:
 
 def _read_characters(symbols: Symbols, lines: Sequence[str], most: int | None) -> Flat:
     parts = [line[:most] for line in lines]
-    return symbols._by_code[code_points("".join(parts))], _lengths(parts)
+    return symbols.by_code.take(code_points("".join(parts))), _lengths(parts)
 
 
 def _read_bytes(symbols: Symbols, lines: Sequence[str], most: int | None) -> Flat:
     parts = [line.encode()[:most] for line in lines]
-    return symbols._by_code[np.frombuffer(b"".join(parts), np.uint8)], _lengths(parts)
+    return symbols.by_code[np.frombuffer(b"".join(parts), np.uint8)], _lengths(parts)
 
 
 def _read_tokens(split: Callable[[str], list[str]]) -> Callable[[Symbols, Sequence[str], int | None], Flat]:

@@ -64,8 +64,7 @@ class ArrayWriter:
 
     def sync(self) -> None:
         """Bring what was added to the disk."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        files.sync(self.file)
 
     def close(self) -> None:
         """Write the header of what there is, and close the file."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +17,33 @@ from textgan.corpora.matrix import RowsWriter
 from textgan.corpora.text.cleaning import Rules
 from textgan.corpora.text.damage import Damage
 from textgan.corpora.text.duplicates import HashBlock, first_met
-from textgan.corpora.text.encode import EncodeBlock
+from textgan.corpora.text.encode import Encoded
+from textgan.corpora.text.heads import HeadFiles, pieces
 from textgan.corpora.text.sources import Source
 from textgan.corpora.text.split import SIDES, Block, Side, blocks
 from textgan.corpora.text.survey import Survey, SurveyBlock
 from textgan.corpora.workers import ordered
 from textgan.corpora.workshop import Workshop
+from textgan.files import reopened, sync
+from textgan.symbols import Symbols
 
 Show = Callable[[str, int, float | None], None]
 Array = npt.NDArray[Any]
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Encoder(Protocol):
+    """What makes rows of a part."""
+
+    @property
+    def space(self) -> Symbols:
+        """The space of the rows."""
+        ...
+
+    def __call__(self, part: Any, /) -> dict[Side, Encoded]:
+        """Encode one part."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class Reading:
         found = blocks(self.source, side, damage)
         return found if firsts is None else firsts.masked(found, side)
 
-    def walk(self, job: Callable[[Block], Result], found: Iterator[Block], done: int) -> Iterator[tuple[Block, Result]]:
+    def walk(self, job: Callable[[Item], Result], found: Iterator[Item], done: int) -> Iterator[tuple[Item, Result]]:
         """Yield the blocks after the first `done`, in order, with what `job` makes of them."""
         return ordered(job, islice(found, done, None), self.processes)
 
@@ -89,9 +105,7 @@ def find_duplicates(reading: Reading) -> Firsts:
     lines: dict[str, list[int]] = state["lines"]
     if not state["whole"]:
         count = sum(map(sum, lines.values()))
-        with codes.open("r+b" if count else "wb") as file:
-            file.truncate(8 * count)
-            file.seek(8 * count)
+        with reopened(codes, 8 * count) as file:
             for side in SIDES:
                 found = reading.walk(job, reading.blocks(side, Damage(reading.rules.errors), None), len(lines[side]))
                 for _, hashes in found:
@@ -99,8 +113,7 @@ def find_duplicates(reading: Reading) -> Firsts:
                     lines[side].append(len(hashes))
                     reading.show("looking for repeated lines", file.tell() // 8, None)
                     if work.due():
-                        file.flush()
-                        os.fsync(file.fileno())
+                        sync(file)
                         work.note("duplicates", {"lines": lines, "whole": False})
         first_met(codes, met)
         work.note("duplicates", {"lines": lines, "whole": True})
@@ -125,28 +138,35 @@ def survey(
         most: training lines. [lines]
     """
     far = _how_far(reading.work, damage)
-    for side in SIDES:
-        if far.whole:
-            break
-        found = reading.blocks(side, damage, firsts)
-        if side == "train" and far.limit is not None:  # all of them were surveyed; only their damage is counted again
-            deque(islice(found, far.done[side]), maxlen=0)
-            continue
-        for block, part in reading.walk(job, found, far.done[side]):
-            left = most - far.found.lines["train"]
-            if side == "train" and part.lines["train"] >= left:
-                far.limit = left
-                part = job(replace(block, limit=left))
-            far.found.add(block, part, job.sample)
-            far.done[side] += 1
-            reading.show("reading", far.found.read, None)
-            if side == "train" and far.limit is not None:
-                break
-            if reading.work.due():
-                far.note(reading.work, damage)
-    far.whole = True
-    far.note(reading.work, damage)
-    return far.found, Extent(far.done["train"], far.limit)
+    if far.whole:
+        return far.found, far.extent
+    with HeadFiles(reading.work.folder, far.heads) as files:
+
+        def note() -> None:
+            far.heads = files.sync()
+            far.note(reading.work, damage)
+
+        for side in SIDES:
+            found = reading.blocks(side, damage, firsts)
+            if side == "train" and far.limit is not None:  # all were surveyed; only their damage is counted again
+                deque(islice(found, far.done[side]), maxlen=0)
+                continue
+            for block, (part, heads) in reading.walk(job, found, far.done[side]):
+                left = most - far.found.lines["train"]
+                if side == "train" and part.lines["train"] >= left:
+                    far.limit = left
+                    part, heads = job(replace(block, limit=left))
+                far.found.add(block, part, job.sample)
+                files.append(heads)
+                far.done[side] += 1
+                reading.show("reading", far.found.read, None)
+                if side == "train" and far.limit is not None:
+                    break
+                if reading.work.due():
+                    note()
+        far.whole = True
+        note()
+    return far.found, far.extent
 
 
 @dataclass
@@ -159,12 +179,19 @@ class _Far:
     limit: int | None = None
     """Training lines that were taken of the last block, where more were not wanted. [lines]"""
     whole: bool = False
+    heads: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
+    """Size of the heads that lie on the disk. [bytes]"""
+
+    @property
+    def extent(self) -> Extent:
+        """How much it has read."""
+        return Extent(self.done["train"], self.limit)
 
     def note(self, work: Workshop, damage: Damage) -> None:
         """Keep it."""
         damaged = [damage.counts, damage.first]
-        state = {"done": self.done, "limit": self.limit, "whole": self.whole, "damage": damaged}
-        work.note("survey", state | {"found": self.found.to_json()})
+        state = {"done": self.done, "limit": self.limit, "whole": self.whole, "heads": self.heads}
+        work.note("survey", state | {"found": self.found.to_json(), "damage": damaged})
 
 
 def _how_far(work: Workshop, damage: Damage) -> _Far:
@@ -173,20 +200,34 @@ def _how_far(work: Workshop, damage: Damage) -> _Far:
         return _Far(Survey(), dict.fromkeys(SIDES, 0))
     if state["whole"]:  # nothing is read again, so that nothing would be counted again
         damage.counts, damage.first = state["damage"]
-    return _Far(Survey.from_json(state["found"]), state["done"], state["limit"], state["whole"])
+    return _Far(Survey.from_json(state["found"]), state["done"], state["limit"], state["whole"], state["heads"])
 
 
-def encode(reading: Reading, job: EncodeBlock, extent: Extent, firsts: Firsts | None, total: int) -> Path:
+Parts = dict[Side, Iterator[Any]]
+"""What is encoded of each side, in parts."""
+
+
+def lines_read(reading: Reading, extent: Extent, firsts: Firsts | None) -> Parts:
+    """Return the blocks that were surveyed, to be read again."""
+    found = {side: reading.blocks(side, Damage(reading.rules.errors), firsts) for side in SIDES}
+    return found | {"train": extent.within(found["train"])}
+
+
+def heads_left(reading: Reading, length: int) -> Parts:
+    """Return the heads that the survey left, of lines cut at `length` characters."""
+    return {side: pieces(reading.work.folder, side, length) for side in SIDES}
+
+
+def encode(reading: Reading, job: Encoder, parts: Parts, total: int) -> Path:
     """Write the rows of both sides, and return their folder.
 
     Args:
         reading: what is read.
-        job: how a block becomes rows.
-        extent: how much of the training shards.
-        firsts: which lines were not met before, where repeated ones are left out.
+        job: how a part becomes rows.
+        parts: what becomes rows.
         total: lines on both sides.
     """
-    folder = reading.work.folder / "rows"
+    folder, space = reading.work.folder / "rows", job.space
     nothing = dict.fromkeys(SIDES, 0)
     state = reading.work.state("encode") if folder.is_dir() else None  # rows that are finished were moved away
     state = state or {"blocks": nothing, "lines": nothing, "rows": nothing}
@@ -194,11 +235,10 @@ def encode(reading: Reading, job: EncodeBlock, extent: Extent, firsts: Firsts | 
     done, lines = dict(state["blocks"]), dict(state["lines"])
     writers = {
         side: RowsWriter(
-            folder, side, size=job.space.size, length=job.space.length, labelled=bool(job.space.labels),
-            done=state["rows"][side],
+            folder, side, size=space.size, length=space.length, labelled=bool(space.labels), done=state["rows"][side]
         )
         for side in SIDES
-    }  # fmt: skip
+    }
 
     def note() -> None:
         for writer in writers.values():
@@ -210,8 +250,7 @@ def encode(reading: Reading, job: EncodeBlock, extent: Extent, firsts: Firsts | 
         for writer in writers.values():
             closing.callback(writer.close)
         for side in SIDES:
-            found = reading.blocks(side, Damage(reading.rules.errors), firsts)
-            for _, encoded in reading.walk(job, extent.within(found) if side == "train" else found, done[side]):
+            for _, encoded in reading.walk(job, parts[side], done[side]):
                 for target, part in encoded.items():
                     writers[target].append(part.ids, part.numbers + lines[target], part.labels)
                     lines[target] += part.lines

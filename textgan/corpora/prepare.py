@@ -1,6 +1,7 @@
 """A named corpus, or a path, to rows of ids on disk: resolve, survey, encode; or find them ready.
 
 Two passes over the text, in bounded memory whatever its size: the first counts lines and symbols, the second encodes.
+Where rows are the first characters of lines, the first pass leaves these, and the second reads nothing else.
 Both note how far they are, so that a killed preparation goes on, and use several processes where there is much text.
 A second call with the same files and settings reads no text.
 """
@@ -26,6 +27,7 @@ from textgan.corpora.text import alphabet, cutting, hub, nltk_corpora, sources, 
 from textgan.corpora.text.cleaning import Rules
 from textgan.corpora.text.damage import NOT_UTF8, Damage
 from textgan.corpora.text.encode import EncodeBlock
+from textgan.corpora.text.heads import EncodeHeads
 from textgan.corpora.text.sources import Source, is_current
 from textgan.corpora.text.split import SIDES
 from textgan.corpora.text.survey import Survey, SurveyBlock, sides_of
@@ -186,16 +188,30 @@ def _build(reading: Reading, settings: Settings, root: Path, tell: Tell) -> dict
     source, damage = reading.source, Damage(settings.errors)
     deduplicate = settings.deduplicate or source.deduplicate
     firsts = passes.find_duplicates(reading) if deduplicate else None
+    heads = _leaves_heads(source, settings)
     job = SurveyBlock(
-        reading.rules, settings.unit, settings.length, alphabet.SAMPLED.get(settings.unit, 0), settings.cut != "line"
-    )
+        reading.rules, settings.unit, settings.length, alphabet.SAMPLED.get(settings.unit, 0),
+        beyond=settings.cut != "line", heads=heads,
+    )  # fmt: skip
     survey, extent = passes.survey(reading, damage, firsts, job, settings.max_lines)
     _check(source, settings, survey, damage, tell)
     space, cut, unknown = _space(settings, survey)
-    built = passes.encode(reading, EncodeBlock(reading.rules, space, cut), extent, firsts, sum(survey.lines.values()))
+    total = sum(survey.lines.values())
+    if heads:  # so little work that to share it out would be more
+        left = passes.heads_left(reading, settings.length)
+        built = passes.encode(replace(reading, processes=1), EncodeHeads(space), left, total)
+    else:
+        lines = passes.lines_read(reading, extent, firsts)
+        built = passes.encode(reading, EncodeBlock(reading.rules, space, cut), lines, total)
     labels = _labels(matrix.open_rows(built, "train"), space)
     fingerprint = matrix.settle_rows(root, built, space.to_json(), cut)
     return {"fingerprint": fingerprint, "facts": _facts(source, survey, damage, cut, unknown) | {"labels": labels}}
+
+
+def _leaves_heads(source: Source, settings: Settings) -> bool:
+    """Whether the survey knows what rows will hold: characters up to the cut, and no labels."""
+    labelled = source.labelled or any(shard.label is not None for shard in (*source.training, *source.heldout))
+    return settings.cut == "line" and UNITS[settings.unit].of_characters and not labelled
 
 
 def _labels(train: Rows, space: Symbols) -> dict[str, int]:

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from textgan.errors import KilledError
 
-ALONE = 8  # blocks done before other processes are worth their start
-AHEAD = 2  # blocks in flight for each process: memory stays bounded, and none of them waits
+ALONE = 32  # blocks done before other processes are worth their start
+AHEAD = 4  # blocks in flight for each process: memory stays bounded, and none of them waits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -19,6 +19,7 @@ from textgan import files
 from textgan.errors import KilledError, TextganError
 
 JOURNAL, LOCK = "journal.json", ".lock"
+SCHEMA = 2  # of the journal: raise it when blocks or states are others, so that no older one is gone on with
 EVERY = 10.0  # between two notes: what a kill can cost. [s]
 SHARE = 0.05  # of the time, at most, goes into notes
 FORGOTTEN = 7 * 86400.0  # a folder this old is nobody's work. [s]
@@ -49,14 +50,15 @@ class Workshop:
         """Keep the state of a stage. What it speaks of must be on the disk before."""
         began = time.monotonic()
         self._stages[stage] = state
-        files.write_text(self.folder / JOURNAL, json.dumps(self._stages))
+        files.write_text(self.folder / JOURNAL, json.dumps({"schema": SCHEMA, **self._stages}))
         ended = time.monotonic()
         self._due = ended + max(EVERY, (ended - began) / SHARE)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        stages = dict(json.loads(path.read_text(encoding="utf-8")))
+        return stages if stages.pop("schema", 1) == SCHEMA else {}
     except (OSError, ValueError, TypeError):
         return {}
 

@@ -38,6 +38,13 @@ def count(unit: str, lines: Sequence[str], length: int, *, beyond: bool = True) 
     return COUNTERS[unit](lines, length, beyond)
 
 
+def count_heads(unit: str, heads: bytes) -> Counts:
+    """Count the symbols of heads, which are characters: UTF-8, and each ended."""
+    counts = _of_text(heads)
+    del counts[END]
+    return _upper(counts) if UNITS[unit].declared else counts
+
+
 def merge(counts: Counts, more: Counts) -> None:
     """Add counts to counts in place; past `MOST` different symbols, the rarer half is only counted together."""
     counts.update(more)
@@ -98,8 +105,7 @@ def _rank(counts: Counts, symbol: str) -> tuple[int, str]:
 # --- counters -------------------------------------------------------------------------------------------------------
 
 Histogram = npt.NDArray[np.int64]
-WORTH = 50  # characters of a line from which on it pays to count lines of ASCII apart, by their bytes
-
+ASCII = bytes(range(128))
 
 UnitCounter = Callable[[Sequence[str], int, bool], tuple[Counts, Counts, int]]
 """As `count`, for one unit."""
@@ -112,15 +118,15 @@ def _characters(lines: Sequence[str], length: int, beyond: bool) -> tuple[Counts
 
 
 def _by_character(parts: list[str]) -> Counts:
-    text = "".join(parts)
-    if not text.isascii() and len(text) > WORTH * len(parts):
-        plain, other = [list(filter(kind, parts)) for kind in (str.isascii, _is_wide)]
-        return _by_character(plain) + _named(histogram(code_points("".join(other))))
-    return _named(histogram(code_points(text)))
+    return _of_text("".join(parts).encode(errors="surrogatepass"))
 
 
-def _is_wide(text: str) -> bool:
-    return not text.isascii()
+def _of_text(text: bytes) -> Counts:
+    """Count the characters of UTF-8: those of ASCII by their bytes."""
+    counts = _named(histogram(np.frombuffer(text, np.uint8))[: len(ASCII)])
+    if wide := text.translate(None, ASCII):
+        counts.update(_named(histogram(code_points(wide.decode(errors="surrogatepass")))))
+    return counts
 
 
 def _folded(lines: Sequence[str], length: int, beyond: bool) -> tuple[Counts, Counts, int]:

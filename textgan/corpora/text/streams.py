@@ -13,7 +13,7 @@ from typing import Any
 
 from textgan.errors import TextganError
 
-CHUNK = 1 << 22  # about as much is held at a time [bytes]
+CHUNK = 1 << 20  # about as much is held at a time: so little that its lines stay in the processor's cache [bytes]
 # A stream that unpacks to more is taken for a bomb. The largest corpora are split into files smaller than this.
 LARGEST = 1 << 36  # [bytes]
 STEEPEST = 1000  # unpacked bytes a packed one, which no text reaches that is worth training on,

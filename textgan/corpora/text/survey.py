@@ -9,6 +9,7 @@ from typing import Any
 
 from textgan.corpora.text import alphabet
 from textgan.corpora.text.cleaning import Rules
+from textgan.corpora.text.heads import Heads, heads_of
 from textgan.corpora.text.split import SIDES, Block, Side, hashes, part
 
 SAMPLED = 1_000  # characters of a sampled line
@@ -83,25 +84,31 @@ class SurveyBlock:
     """Lines to keep of a block for the sample."""
     beyond: bool = True
     """Symbols that no row of the line cut holds are counted too."""
+    heads: bool = False
+    """The heads of the lines are returned, and their characters counted; not what is beyond, nor which lines fit."""
 
-    def __call__(self, block: Block) -> Survey:
-        """Count one block."""
+    def __call__(self, block: Block) -> tuple[Survey, Heads]:
+        """Count one block, and return the heads that are asked for."""
         cleaned, sides = part(block, self.rules)
         first = str(cleaned.first_undecodable)
         survey = Survey(cleaned.read, cleaned.dropped, cleaned.undecodable, first)
         for side, lines in sides.items():
             survey.lines[side] = len(lines.text)
             survey.labels.update(lines.labels if side == "train" else dict.fromkeys(lines.labels or (), 0))
+        heads = {side: heads_of(lines.text, self.length) for side, lines in sides.items()} if self.heads else {}
         if "train" in sides:
             train = sides["train"]
-            survey.heads, survey.tails, survey.fitting = alphabet.count(
-                self.unit, train.text, self.length, beyond=self.beyond
-            )
+            if self.heads:
+                survey.heads = alphabet.count_heads(self.unit, heads["train"])
+            else:
+                survey.heads, survey.tails, survey.fitting = alphabet.count(
+                    self.unit, train.text, self.length, beyond=self.beyond
+                )
             if self.sample:
                 codes = hashes(list(map(str.encode, train.text))).tolist()
                 pairs = zip(codes, (line[:SAMPLED] for line in train.text), strict=True)
                 survey.sample = nsmallest(self.sample, set(pairs))
-        return survey
+        return survey, heads
 
 
 def sides_of(survey: Survey) -> dict[Side, int]:
