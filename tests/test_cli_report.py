@@ -143,14 +143,14 @@ def jsd(samples: Iterable[Any], reference: Iterable[Any], n: int) -> float:
 def test_real_captions_are_right_to_a_millionth(pads: bool, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path(os.environ["TEXTGAN_TEST_DATA"]) / "captions"
     paths = [folder / "seqgan_samples_640.txt", folder / "coco_train_2000.txt"]
-    flags = ["--max-chars", "32", *(["--count-pads"] if pads else [])]
+    flags = ["--max-chars", "32", "--n", "1,4,6", *(["--count-pads"] if pads else [])]
     asked = ["--metrics", "jsd,jsd_word,in_test,distinct,entropy"]
     assert main(["report", "--samples", str(paths[0]), "--reference", str(paths[1]), *flags, *asked, "--json"]) == 0
     metrics = json.loads(capsys.readouterr().out)["metrics"]
     cut = [[line[:32] for line in read_lines(path)] for path in paths]
     seen = [[line.ljust(32, "\n") for line in side] for side in cut] if pads else cut
     words = [[tuple(line.lower().split(" ")) for line in side] for side in cut]
-    for n in range(1, 7):
+    for n in (1, 4, 6):
         assert metrics["jsd"][str(n)]["value"] == pytest.approx(jsd(seen[0], seen[1], n), abs=1e-9)
         assert metrics["jsd_word"][str(n)]["value"] == pytest.approx(jsd(words[0], words[1], n), abs=1e-9)
     for n in range(1, 5):

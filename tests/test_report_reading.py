@@ -39,6 +39,8 @@ def shuffled(line: str, rng: random.Random) -> str:
     return "".join(rng.sample(line, len(line)))
 
 
+JUDGED = ["jsd", "words", "unique", "distinct", "self_bleu", "length", "entropy"]
+JUDGED += ["copies", "longest_copied", "nearest", "lm_nll"]
 RNG = random.Random(1)
 PLANTED: dict[str, tuple[list[str], list[str]]] = {
     "perfect": (OTHERS[:400], []),
@@ -79,8 +81,8 @@ PLANTED: dict[str, tuple[list[str], list[str]]] = {
 
 @cache
 def measured(name: str) -> Report:
-    """All that can be measured without an oracle."""
-    return report(PLANTED[name][0], REFERENCE, TRAINING, metrics=["all"], n=[1, 2, 3, 4])
+    """All that faults are found by."""
+    return report(PLANTED[name][0], REFERENCE, TRAINING, metrics=JUDGED, n=[1, 2, 3, 4])
 
 
 @pytest.mark.parametrize("name", PLANTED)
