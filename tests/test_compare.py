@@ -30,6 +30,8 @@ def test_a_difference_is_real_beyond_both_intervals() -> None:
     assert differ(a, number(0.34, 0.30, 0.38)) is False
     assert differ(a, number(0.36)) is True
     assert differ(number(0.3), number(0.4)) is None
+    near = {"better": "near the floor", "floor": 0.5}  # as far on either side
+    assert differ(number(0.6, 0.59, 0.61, **near), number(0.401, 0.391, 0.411, **near)) is False
     assert differ(a, number(None)) is None
 
 
@@ -53,13 +55,13 @@ def test_the_best_and_those_level_with_it() -> None:
     )
     assert [(row.name, row.best, row.level) for row in found.rows] == [
         ("jsd", 0, (True, True, False)),
-        ("unique", 0, (True, True, False)),
+        ("unique", 0, None),
     ]
     told = found.to_json()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert told["metrics"] == {
         "jsd": {"4": {"best": "a", "level": ["a", "b"]}},
-        "unique": {"best": "a", "level": ["a", "b"]},
+        "unique": {"best": "a", "level": None},
     }
 
 
@@ -105,5 +107,7 @@ def test_runs_on_other_text_are_refused(
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert "was not trained on the rows" in err
+    assert main(["compare", str(runs / "a"), str(runs / "a"), "--count", "9", "--models", "0", "--json"]) == 0
+    assert [side["name"] for side in json.loads(capsys.readouterr().out)["sides"]] == ["a (1)", "a (2)"]
     assert main(["compare", str(runs / "a"), "--models", "3-9"]) == 2
     assert "order of 1 to 6" in capsys.readouterr().err

@@ -95,6 +95,8 @@ def test_the_interval_is_as_wide_as_the_distance_varies() -> None:
         a, b = draw.normal(size=(100, 3)), draw.normal(size=(100, 3)) * [1, 2, 0.5] + 0.5
         found = frechet_distance(a, b)
         low, high = interval(found.value, *found.spread, rng=draw)
+        assert low is not None
+        assert high is not None
         values.append(found.value)
         widths.append((high - low) / 3.92)
         within.append((low, high))

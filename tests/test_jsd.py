@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textgan.metrics import jsd as jsd_room
 from textgan.metrics.floor import floor_rows
 from textgan.metrics.jsd import distances
 from textgan.metrics.lines import View
@@ -45,7 +46,7 @@ def slow(name: str, samples: Sequence[Sequence[str]], reference: Sequence[Sequen
     if name == "recall":
         return sum(q[g] for g in q if g in p) / q.total()
     if not p:
-        return {"jsd": 1.0, "jsd_word": 1.0, "kl": 0.0}.get(name)
+        return 1.0 if name == "jsd" else None
     a, b = ({g: times / side.total() for g, times in side.items()} for side in (p, q))
     if name == "kl":
         return math.inf if a.keys() - b.keys() else sum(x * math.log2(x / b[g]) for g, x in a.items())
@@ -138,3 +139,22 @@ def test_the_interval_adds_up_over_ranges_of_codes(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("textgan.metrics.ngrams.MOST", 500)
     ranged = measured("jsd", samples, reference, View((3,)))[3]
     assert (ranged.value, ranged.low, ranged.high) == pytest.approx((whole.value, whole.low, whole.high), abs=1e-12)
+
+
+def test_the_interval_does_not_hang_on_the_order_of_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it is told by some of them: these are chosen by chance."""
+    samples, reference = sentences(500, 1), sorted(sentences(4000, 2, 1.5)) + sentences(4000, 3, 0.2)
+    widths = []
+    monkeypatch.setattr("textgan.metrics.jsd.SPREAD", 800)
+    for lines in (reference, random.Random(0).sample(reference, len(reference))):
+        metric = measured("jsd", samples, lines, View((3,)))[3]
+        widths.append((metric.high or 0) - (metric.low or 0))
+    assert widths[0] == pytest.approx(widths[1], rel=0.15)
+
+
+def test_some_source_lines_are_taken_whole() -> None:
+    sources = np.repeat(np.arange(30_000), 3)
+    rows = jsd_room.some_lines(len(sources), sources)
+    assert 0.9 * jsd_room.SPREAD < len(rows) < 1.1 * jsd_room.SPREAD
+    assert set(np.unique(sources[rows], return_counts=True)[1].tolist()) == {3}
+    assert jsd_room.some_lines(50).tolist() == list(range(50))

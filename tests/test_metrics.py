@@ -249,8 +249,8 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 def test_rows_of_the_floor_are_picked_alone_or_by_blocks(monkeypatch: pytest.MonkeyPatch, sparse: int) -> None:
     reference = [str(i) for i in range(50)]
     expected = floor_rows(20, reference, None, rng=rng())
-    monkeypatch.setattr("textgan.metrics.floor.BLOCK", 7)
-    monkeypatch.setattr("textgan.metrics.floor.SPARSE", sparse)
+    monkeypatch.setattr("textgan.metrics.lines.BLOCK", 7)
+    monkeypatch.setattr("textgan.metrics.lines.SPARSE", sparse)
     assert floor_rows(20, reference, None, rng=rng()) == expected
 
 

@@ -74,9 +74,27 @@ def test_files_decide_the_side_where_a_source_has_held_out_ones(tmp_path: Path) 
     shown = [
         (loaded(block.data), block.side, block.label)
         for side in ("train", "heldout")
-        for block in blocks(source, side, Damage("skip"))
+        for block in blocks(source, side, "skip")
     ]
     assert shown == [(b"a\n", "train", None), (b"b\n", "heldout", "L")]
-    alone = list(blocks(Source("t", "t", (a, b)), "train", Damage("skip")))
+    alone = list(blocks(Source("t", "t", (a, b)), "train", "skip"))
     assert [block.side for block in alone] == [None, None]
     assert alone[0].shard == str(tmp_path / "a")
+
+
+def test_each_block_bears_the_damage_met_on_the_way_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what is counted does not depend on how far was read ahead."""
+    monkeypatch.setattr("textgan.corpora.text.streams.CHUNK", 8)
+    (tmp_path / "a.jsonl").write_text('bad\n{"text": "one two"}\nworse\n{"text": "three"}\nworst\n')
+    found = list(blocks(Source("t", "t", (shard_of(tmp_path / "a.jsonl", format="jsonl"),)), "train", "skip"))
+    counted = [(loaded(block.data), sum(block.damage.counts.values()) if block.damage else 0) for block in found]
+    assert b"".join(data for data, _ in counted) == b"one two\nthree\n"
+    assert sum(count for _, count in counted) == 3
+    (tmp_path / "b.jsonl").write_text("bad\n")
+    [alone] = blocks(Source("t", "t", (shard_of(tmp_path / "b.jsonl", format="jsonl"),)), "train", "skip")
+    assert (alone.data, alone.damage is not None and len(alone.damage.counts)) == (b"", 1)
+    whole = Damage("skip")
+    for block in found:
+        whole.update(block.damage or Damage("skip"))
+    assert list(whole.first.values()) == [f"{tmp_path / 'a.jsonl'}:1"]
+    assert list(whole.counts.values()) == [3]

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textgan.cli.report import orders
-from textgan.cli.sides import Sides, tell
+from textgan.cli.sides import Sides, draw, of_run, tell
 from textgan.errors import TextganError, UsageError
 
 if TYPE_CHECKING:
-    from textgan.assemble import Reference
     from textgan.model import Model
 
 EPILOG = """\b
@@ -31,6 +30,7 @@ text; `textgan train -c baseline_lm` trains a recurrent model of it by maximum l
 for what it costs against that is a latent space, and lines made in one pass (samples a second are told)."""
 
 MODELS = "3-4"
+TIMED = 2000  # samples by which the speed of a run is told
 
 
 @click.command(epilog=EPILOG)
@@ -57,25 +57,29 @@ def compare(
     as_json: bool,
 ) -> None:
     """Measure RUNs against the same held-out text, side by side."""
-    from textgan import assemble, model
+    from textgan import model
     from textgan.metrics.table import DEFAULT
     from textgan.report.compare import compare as lay_side_by_side
 
     rungs = () if models == "0" else orders(context, context.command.params[1], models)
+    if max(rungs, default=1) > 6:
+        raise UsageError("--models: n-gram models have an order of 1 to 6")
     trained = [model.load(run) for run in runs]
     _check(runs, trained)
-    text = assemble.reference(trained[0])
-    count = count or trained[0].config.evaluation.report_samples
-    length = trained[0].space.characters
-    drawn = {_name(run, runs): _draw(run, of, count, seed) for run, of in zip(runs, trained, strict=True)}
-    drawn |= {f"{order}-gram": (lines, {}) for order, lines in _rungs(rungs, text, count, length, seed).items()}
+    first = of_run(runs[0], trained[0], count, seed)
+    samples, facts = [first.samples], [_facts(trained[0])]
+    for run, of in zip(runs[1:], trained[1:], strict=True):
+        samples.append(draw(run, of, len(first.samples), seed))
+        facts.append(_facts(of))
+    names = [*_names(runs), *(f"{order}-gram" for order in rungs)]
+    samples += _rungs(rungs, first, seed)
     asked = DEFAULT if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     reports = []
-    for name, (lines, _) in drawn.items():
+    for name, lines in zip(names, samples, strict=True):
         tell(f"measuring {name}")
-        sides = Sides(lines, text.heldout, text.training, text.sources, length, corpus=trained[0].config.corpus.name)
+        sides = first._replace(samples=lines)
         reports.append(sides.measure(metrics=asked, n=n, max_chars=None, seed=seed, ladder=False))
-    result = lay_side_by_side(list(drawn), reports, [facts for _, facts in drawn.values()])
+    result = lay_side_by_side(names, reports, [*facts, *({} for _ in rungs)])
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False))
         return
@@ -99,38 +103,34 @@ def _check(runs: Sequence[Path], trained: Sequence[Model]) -> None:
             )
 
 
-def _name(run: Path, runs: Sequence[Path]) -> str:
-    """The last part of a path, where that tells it from the others."""
-    name = run.resolve().name
-    return str(run) if [other.resolve().name for other in runs].count(name) > 1 else name
+def _names(runs: Sequence[Path]) -> list[str]:
+    """The last part of each path, with a number where several are called so."""
+    last = [run.resolve().name for run in runs]
+    return [name if last.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(last, 1)]
 
 
-def _draw(run: Path, trained: Model, count: int, seed: int) -> tuple[list[str], dict[str, Any]]:
-    """Samples of a run, and what it costs and gives."""
-    tell(f"drawing {count:,} samples from {run}")
+def _facts(trained: Model) -> dict[str, Any]:
+    """What a run costs and gives, besides its samples."""
     began = time.perf_counter()
-    lines = trained.generate(count, seed=seed)
-    config = trained.config
-    facts = {
-        "preset": config.preset,
+    trained.generate(TIMED, seed=0)
+    return {
+        "preset": trained.config.preset,
         "step": trained.facts["step"],
+        "decode": trained.config.text.decode,
         "parameters": sum(p.numel() for p in trained.net.parameters()),
-        "samples a second": round(count / (time.perf_counter() - began)),
-        "size of the noise": config.generator.latent,
+        "samples a second": round(TIMED / (time.perf_counter() - began)),
+        "size of the noise": trained.config.generator.latent,
     }
-    return lines, facts
 
 
-def _rungs(wanted: Sequence[int], text: Reference, count: int, length: int | None, seed: int) -> dict[int, list[str]]:
+def _rungs(wanted: Sequence[int], text: Sides, seed: int) -> list[list[str]]:
     """Samples of n-gram models of the training text, by order."""
     import numpy as np
 
     from textgan.metrics.ladder import models_of
 
     if not wanted:
-        return {}
-    if max(wanted) > 6:
-        raise UsageError("--models: n-gram models have an order of 1 to 6")
+        return []
     tell(f"drawing samples of {len(wanted)} n-gram models of the training text")
-    ladder = models_of(text.training, length)
-    return {order: ladder.sample(order, count, rng=np.random.default_rng(seed)) for order in wanted}
+    ladder = models_of(text.training or (), text.length)
+    return [ladder.sample(order, len(text.samples), rng=np.random.default_rng(seed)) for order in wanted]

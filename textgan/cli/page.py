@@ -26,7 +26,6 @@ def page(
     trained: Model | None,
     *,
     title: str,
-    max_chars: int | None,
     seed: int,
 ) -> str:
     """Return the HTML page of a report; of a run, with what only a run can tell."""
@@ -34,13 +33,13 @@ def page(
     from textgan.report.html import Extras
     from textgan.report.html import page as write
 
-    cut = View(length=min((n for n in (max_chars, sides.length) if n), default=None)).cut
+    cut = View(length=report.length).cut
     extras: dict[str, Any] = {}
     if run is not None and trained is not None:
         tell(f"drawing {SWEPT:,} samples at each of {len(TEMPERATURES)} temperatures for the page")
         extras = {
             "history": _history(run / "metrics.jsonl"),
-            "sweep": _sweep(trained, sides, max_chars, seed),
+            "sweep": _sweep(trained, sides, report.length, seed),
             "sweep_diversity": "share of different runs of 4 characters",
             "interpolations": [trained.interpolate(2 * i + seed, 2 * i + 1 + seed) for i in range(PATHS)],
             "configuration": trained.config.model_dump(mode="json"),

@@ -99,6 +99,8 @@ def report(
     from textgan.report.gates import gate
 
     gates = [*(gate(text, "above") for text in fail_above), *(gate(text, "below") for text in fail_below)]
+    for limit in gates:
+        limit.check(request["n"])
     trained = None
     if samples is None:
         from textgan import model
@@ -114,13 +116,13 @@ def report(
         sides = sides._replace(tokenizer=pieces.read_bytes())
     result = sides.measure(metrics=_names(metrics, gates), **request)
     _print(result, as_json)
-    if run:
+    if run and (run / "run.json").is_file():
         _write(run / "report.json", dump_json(result.to_json()))
     if html:
         from textgan.cli.page import page
 
-        title, seen = (run or samples or Path()).resolve().name, {key: request[key] for key in ("max_chars", "seed")}
-        _write(html, page(result, sides, run, trained, title=title, **seen))
+        title = (run or samples or Path()).resolve().name
+        _write(html, page(result, sides, run, trained, title=title, seed=request["seed"]))
         tell(f"the page is in {html}")
     if failed := [failure for gate in gates if (failure := gate.failure(result))]:
         raise GateError("; ".join(failed))

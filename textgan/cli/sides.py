@@ -72,13 +72,18 @@ def of_run(run: Path, trained: Model, count: int | None, seed: int) -> Sides:
     """Samples of a run's model, and the text it was trained on."""
     from textgan import assemble
 
-    count = count or trained.config.evaluation.report_samples
     text = assemble.reference(trained)
-    tell(f"drawing {count:,} samples from {run}")
     return Sides(
-        trained.generate(count, seed=seed), text.heldout, text.training, text.sources, trained.space.characters,
+        draw(run, trained, count, seed), text.heldout, text.training, text.sources, trained.space.characters,
         trained.config.text.decode, trained.config.corpus.name, trained.space.tokenizer,
     )  # fmt: skip
+
+
+def draw(run: Path, trained: Model, count: int | None, seed: int) -> list[str]:
+    """Draw the samples of a run that are measured, and say so."""
+    count = count or trained.config.evaluation.report_samples
+    tell(f"drawing {count:,} samples from {run}")
+    return trained.generate(count, seed=seed)
 
 
 def of_files(

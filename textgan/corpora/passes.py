@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -56,9 +55,9 @@ class Reading:
     processes: int
     show: Show
 
-    def blocks(self, side: Side, damage: Damage, firsts: Firsts | None) -> Iterator[Block]:
+    def blocks(self, side: Side, firsts: Firsts | None) -> Iterator[Block]:
         """Yield the blocks of the training or held-out shards."""
-        found = blocks(self.source, side, damage)
+        found = blocks(self.source, side, self.rules.errors)
         return found if firsts is None else firsts.masked(found, side)
 
     def walk(self, job: Callable[[Item], Result], found: Iterator[Item], done: int) -> Iterator[tuple[Item, Result]]:
@@ -107,7 +106,7 @@ def find_duplicates(reading: Reading) -> Firsts:
         count = sum(map(sum, lines.values()))
         with reopened(codes, 8 * count) as file:
             for side in SIDES:
-                found = reading.walk(job, reading.blocks(side, Damage(reading.rules.errors), None), len(lines[side]))
+                found = reading.walk(job, reading.blocks(side, None), len(lines[side]))
                 for _, hashes in found:
                     file.write(hashes.data)
                     lines[side].append(len(hashes))
@@ -147,16 +146,15 @@ def survey(
             far.note(reading.work, damage)
 
         for side in SIDES:
-            found = reading.blocks(side, damage, firsts)
-            if side == "train" and far.limit is not None:  # all were surveyed; only their damage is counted again
-                deque(islice(found, far.done[side]), maxlen=0)
+            if side == "train" and far.limit is not None:  # all of it was surveyed
                 continue
-            for block, (part, heads) in reading.walk(job, found, far.done[side]):
+            for block, (part, heads) in reading.walk(job, reading.blocks(side, firsts), far.done[side]):
                 left = most - far.found.lines["train"]
                 if side == "train" and part.lines["train"] >= left:
                     far.limit = left
                     part, heads = job(replace(block, limit=left))
                 far.found.add(block, part, job.sample)
+                damage.update(block.damage or Damage(damage.errors))
                 files.append(heads)
                 far.done[side] += 1
                 reading.show("reading", far.found.read, None)
@@ -198,8 +196,7 @@ def _how_far(work: Workshop, damage: Damage) -> _Far:
     state = work.state("survey")
     if state is None:
         return _Far(Survey(), dict.fromkeys(SIDES, 0))
-    if state["whole"]:  # nothing is read again, so that nothing would be counted again
-        damage.counts, damage.first = state["damage"]
+    damage.counts, damage.first = state["damage"]
     return _Far(Survey.from_json(state["found"]), state["done"], state["limit"], state["whole"], state["heads"])
 
 
@@ -209,7 +206,7 @@ Parts = dict[Side, Iterator[Any]]
 
 def lines_read(reading: Reading, extent: Extent, firsts: Firsts | None) -> Parts:
     """Return the blocks that were surveyed, to be read again."""
-    found = {side: reading.blocks(side, Damage(reading.rules.errors), firsts) for side in SIDES}
+    found = {side: reading.blocks(side, firsts) for side in SIDES}
     return found | {"train": extent.within(found["train"])}
 
 

@@ -19,7 +19,7 @@ from textgan import files
 from textgan.errors import KilledError, TextganError
 
 JOURNAL, LOCK = "journal.json", ".lock"
-SCHEMA = 2  # of the journal: raise it when blocks or states are others, so that no older one is gone on with
+SCHEMA = 3  # of the journal: raise it when blocks or states are others, so that no older one is gone on with
 EVERY = 10.0  # between two notes: what a kill can cost. [s]
 SHARE = 0.05  # of the time, at most, goes into notes
 FORGOTTEN = 7 * 86400.0  # a folder this old is nobody's work. [s]

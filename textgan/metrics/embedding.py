@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textgan.metrics.encoders import encoder, label
-from textgan.metrics.interval import by_source, interval
+from textgan.metrics.interval import Bounds, by_source, interval
 from textgan.metrics.lines import View
 from textgan.metrics.metric import Metric, Texts
 
@@ -256,11 +256,11 @@ def _embedded(texts: Texts, name: str, rng: np.random.Generator) -> Embedded | N
     return Embedded(samples, floor, held_out, None if sources is None else sources[at])
 
 
-def _interval(found: Frechet, sources: npt.NDArray[np.integer] | None, rng: np.random.Generator) -> tuple[float, float]:
+def _interval(found: Frechet, sources: npt.NDArray[np.integer] | None, rng: np.random.Generator) -> Bounds:
     """Both sides' lines are drawn again; rows cut from one line of the reference together."""
     samples, reference = found.spread
     low, high = interval(found.value, samples, by_source(reference, sources), rng=rng)
-    return max(low, 0.0), high
+    return None if low is None else max(low, 0.0), high
 
 
 def _counts(sides: Embedded | None) -> dict[str, int]:

@@ -17,9 +17,11 @@ Array = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.floating[Any] | np.integer[Any]]
 
 
-def interval(
-    value: float, *sides: Array, rng: np.random.Generator, sizes: Sequence[int] | None = None
-) -> tuple[float, float]:
+Bounds = tuple[float | None, float | None]
+"""The ends of an interval; None where there is none."""
+
+
+def interval(value: float, *sides: Array, rng: np.random.Generator, sizes: Sequence[int] | None = None) -> Bounds:
     """95 % percentile bootstrap interval of a number that changes by the mean of the lines' contributions.
 
     Args:
@@ -31,6 +33,8 @@ def interval(
 
     Source: Efron 1979; for numbers that are no mean, the influence function in their place (Efron 1982, chapter 6).
     """
+    if min(map(len, sides)) < 2:  # of one line, nothing tells how lines differ
+        return None, None
     moved = np.zeros(RESAMPLES)
     for side, size in zip(sides, sizes or map(len, sides), strict=True):
         grouped = _grouped(side - side.mean(), rng)
@@ -40,9 +44,10 @@ def interval(
     return value + float(low), value + float(high)
 
 
-def clipped(bounds: tuple[float, float]) -> tuple[float, float]:
+def clipped(bounds: Bounds) -> Bounds:
     """Return the bounds of a number that lies within 0..1."""
-    return max(bounds[0], 0.0), min(bounds[1], 1.0)
+    low, high = bounds
+    return None if low is None else max(low, 0.0), None if high is None else min(high, 1.0)
 
 
 def by_source(contributions: Array, sources: npt.NDArray[np.integer[Any]] | None) -> Array:

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import add
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from textgan.metrics.alphabets import Characters, Tokens, Unit, lower_words
-from textgan.metrics.interval import by_source, clipped, interval
+from textgan.metrics.interval import Bounds, by_source, clipped, interval
 from textgan.metrics.lines import View
 from textgan.metrics.metric import Metric, MetricFunction, Texts
 from textgan.metrics.ngrams import Counts, Encoded, NGrams, Range, locate
@@ -78,8 +78,10 @@ def _jsd(s: Sums) -> float:
     return min(max(1 + 0.5 * s.divergence, 0.0), 1.0)
 
 
-def _kl(s: Sums) -> float:
-    """KL(P|Q) in bits, infinite where the text has an n-gram that the reference has not."""
+def _kl(s: Sums) -> float | None:
+    """KL(P|Q) in bits, infinite where the text has an n-gram that the reference has not; None where it has none."""
+    if not s.p_count:
+        return None
     return max(s.forward, 0.0) if s.p_shared == s.p_count else math.inf
 
 
@@ -112,7 +114,11 @@ class Compared(NamedTuple):
     sums: Sums | None
     """None where neither has an n-gram so long."""
     spread: tuple[Array, ...] = ()
-    """What each line of the text, and of the reference, contributes to the JSD, (line,) each; for the interval."""
+    """What each line of the text, and of the reference, contributes to the JSD, of those asked for; (line,) each."""
+
+
+Places = npt.NDArray[np.int64]
+"""Which lines of a side, ascending, (line,)."""
 
 
 def jensen_shannon(p: Counts, q: Counts) -> float | None:
@@ -132,8 +138,14 @@ def distances(lines: Sequence[str], reference: NGrams, orders: Iterable[int]) ->
     return {n: None if (s := compare(text, reference, n).sums) is None else _jsd(s) for n in orders}
 
 
-def compare(text: Encoded, reference: NGrams, n: int, *, spread: bool = False) -> Compared:
-    """Compare a text with the reference whose alphabet it was encoded in; `spread` asks for the contributions, too.
+def compare(text: Encoded, reference: NGrams, n: int, *, spread: tuple[Places, Places] | None = None) -> Compared:
+    """Compare a text with the reference whose alphabet it was encoded in.
+
+    Args:
+        text: what is compared.
+        reference: with what.
+        n: length of the n-grams.
+        spread: lines of the text and of the reference whose contributions are wanted.
 
     An n-gram that the reference lacks may be counted with others as one: `Sums.p_square` is then not the text's own.
     """
@@ -141,39 +153,44 @@ def compare(text: Encoded, reference: NGrams, n: int, *, spread: bool = False) -
     if not totals[1]:
         return Compared(None)
     ranges = reference.ranges(n, max(totals))
-    found, sides = Sums(), [np.zeros(min(len(side.lines), SPREAD)) for side in (text, reference.reference)]
+    some = [side.some(places) for side, places in zip((text, reference.reference), spread or (), strict=False)]
+    found, sides = Sums(), [np.zeros(len(lines.lines)) for lines in some]
     for within in ranges:
         p = reference.count(text, n, within if len(ranges) > 1 else None)
         q = reference.counts(n) if len(ranges) == 1 else reference.count(reference.reference, n, within)
         found += sums(p, q, *totals)
-        if spread:
-            parts = _spread(text, reference, n, within, (p, q), totals)
+        if some:
+            parts = _spread(
+                some, (len(text.lines), len(reference.reference.lines)), reference, n, within, (p, q), totals
+            )
             sides = [side + part for side, part in zip(sides, parts, strict=True)]
-    return Compared(found, tuple(sides) if spread else ())
+    return Compared(found, tuple(sides))
 
 
 def _spread(
-    text: Encoded, reference: NGrams, n: int, within: Range, counts: tuple[Counts, Counts], totals: tuple[int, int]
+    some: list[Encoded],
+    sizes: tuple[int, int],
+    reference: NGrams,
+    n: int,
+    within: Range,
+    counts: tuple[Counts, Counts],
+    totals: tuple[int, int],
 ) -> list[Array]:
-    """Return what each of the first lines of both sides contributes to the JSD, to first order.
+    """Return what some lines of either side contribute to the JSD, to first order.
 
     A line that holds c_k of the T n-grams k adds (c_k - n p_k) / T to p_k, which adds 1/2 log2(p_k / m_k) times that.
     Where both sides are of one distribution the second order counts too, and the interval is up to a third too narrow.
     """
     found = []
-    for text_side, own, other, total, other_total in (
-        (text, *counts, *totals),
-        (reference.reference, *counts[::-1], *totals[::-1]),
+    for lines, size, (own, other), (total, other_total) in zip(
+        some, sizes, (counts, counts[::-1]), (totals, totals[::-1]), strict=True
     ):
         place, shared = locate(other.keys, own.keys)
         mine, theirs = own.counts / max(total, 1), np.zeros(len(own.keys))
         theirs[shared] = other.counts[place[shared]] / max(other_total, 1)
         gain = 0.5 + 0.5 * np.log2(mine / (mine + theirs))
-        whole = len(text_side.lines)
-        lines = reference.encode(text_side.lines[:SPREAD])
-        per_line, sizes = _line_sums(lines, reference, n, within, own, gain)
-        mean = float(mine @ gain)
-        found.append((per_line - sizes * mean) * (whole / max(total, 1)))
+        per_line, windows = _line_sums(lines, reference, n, within, own, gain)
+        found.append((per_line - windows * float(mine @ gain)) * (size / max(total, 1)))
     return found
 
 
@@ -187,7 +204,7 @@ def _line_sums(
         sizes.append(np.maximum(np.diff(block.ends, prepend=0) - n + 1, 0))
         number = np.repeat(np.arange(len(block.ends)), sizes[-1])
         inside = (codes >= within[0]) & (codes < within[1])
-        place = np.searchsorted(own.keys, codes[inside])
+        place, _ = locate(own.keys, codes[inside])
         sums_.append(np.bincount(number[inside], weights=gain[place], minlength=len(block.ends)))
     return np.concatenate([*sums_, np.zeros(0)]), np.concatenate([*sizes, np.zeros(0)])
 
@@ -204,11 +221,25 @@ class Sides(NamedTuple):
 
 def _compared(texts: Texts, view: View, unit: Unit) -> dict[int, Sides]:
     padded = view.padded if unit is Characters else lambda lines: lines  # pads are characters, and no part of a word
-    reference = NGrams(padded(texts.reference), unit)
-    rows, against = texts.floor
-    real = reference if against is texts.reference else NGrams(padded(against), unit)
+    rows, against = texts.trained_on or texts.floor
+    compared = against if texts.trained_on else texts.reference
+    reference = NGrams(padded(compared), unit)
+    real = reference if against is compared else NGrams(padded(against), unit)
     text, floor = reference.encode(padded(texts.samples)), real.encode(padded(rows))
-    return {n: Sides(compare(text, reference, n, spread=True), compare(floor, real, n)) for n in view.orders}
+    spread = some_lines(len(texts.samples)), some_lines(len(compared), None if texts.trained_on else texts.sources)
+    return {n: Sides(compare(text, reference, n, spread=spread), compare(floor, real, n)) for n in view.orders}
+
+
+def some_lines(count: int, sources: npt.NDArray[np.integer[Any]] | None = None) -> Places:
+    """Choose at most 20,000 of so many rows by chance, or all rows of some source lines: about as many."""
+    rng = np.random.default_rng(0)
+    if count <= SPREAD:
+        return np.arange(count)
+    if sources is None:
+        return np.sort(rng.choice(count, SPREAD, replace=False))
+    _, line = np.unique(sources, return_inverse=True)
+    kept = rng.random(int(line.max()) + 1) < SPREAD / count
+    return np.flatnonzero(kept[line])
 
 
 def ngram_metric(
@@ -230,7 +261,10 @@ def ngram_metric(
         if number is _jsd and value is not None:
             low, high = _interval(value, side.samples.spread, texts, rng)
         infinite = value == math.inf
-        found.append(Metric(name, str(n), _finite(value), _finite(floor), better, texts.counts, low, high, infinite))
+        counts = texts.counts
+        if texts.trained_on:
+            counts |= {"reference": len(texts.trained_on.against)}
+        found.append(Metric(name, str(n), _finite(value), _finite(floor), better, counts, low, high, infinite))
     return found
 
 
@@ -238,13 +272,15 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or math.isinf(value) else value
 
 
-def _interval(value: float, spread: tuple[Array, ...], texts: Texts, rng: np.random.Generator) -> tuple[float, float]:
+def _interval(value: float, spread: tuple[Array, ...], texts: Texts, rng: np.random.Generator) -> Bounds:
     """Both sides' lines are drawn again; rows cut from one line of the reference together."""
     samples, reference = spread
-    sources = None if texts.sources is None else texts.sources[: len(reference)]
-    lines = len(texts.reference) if texts.sources is None else len(np.unique(texts.sources))
-    sizes = len(texts.samples), lines
-    return clipped(interval(value, samples, by_source(reference, sources), sizes=sizes, rng=rng))
+    if texts.trained_on or texts.sources is None:
+        lines = len(texts.trained_on.against if texts.trained_on else texts.reference)
+    else:
+        lines = len(np.unique(texts.sources))
+        reference = by_source(reference, texts.sources[some_lines(len(texts.sources), texts.sources)])
+    return clipped(interval(value, samples, reference, sizes=(len(texts.samples), lines), rng=rng))
 
 
 LOWER_WORDS: Unit = partial(Tokens, lower_words)

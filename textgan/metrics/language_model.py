@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from textgan.metrics.alphabets import Characters, Read, blocks
 from textgan.metrics.interval import by_source, interval, of_ratio
-from textgan.metrics.lines import View
+from textgan.metrics.lines import View, pick
 from textgan.metrics.metric import Metric, Texts
 from textgan.metrics.ngrams import Codes, NGrams, locate
 from textgan.metrics.parts import LONGEST, bounded, some
@@ -142,7 +142,7 @@ def _forward(texts: Texts, length: int, rng: np.random.Generator) -> Metric:
 
 def _reverse(texts: Texts, length: int, rng: np.random.Generator) -> Metric:
     chosen = rng.permutation(len(texts.reference))[:SCORED]
-    lines = [texts.reference[place] for place in chosen.tolist()]
+    lines = pick(texts.reference, chosen)
     value, contributions = of_ratio(*_model(texts.samples, length).scores(_cut(lines, length)))
     rows, against = texts.floor
     held_out = lines if against is texts.reference else some(against, SCORED, rng=rng)

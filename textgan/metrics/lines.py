@@ -23,6 +23,7 @@ BLOCK = 1 << 16  # lines made at once
 LARGE = 1 << 26  # of a file that is larger, the lines are read when they are asked for [bytes]
 STRIDE = 1 << 8  # lines from one place that is known in such a file to the next
 CHUNK = 1 << 22  # read at a time [bytes]
+SPARSE = 256  # one line in so many is read alone
 
 
 class Lines(Sequence[str]):
@@ -54,6 +55,21 @@ def few(lines: Sequence[str], most: int | None = None) -> Sequence[str]:
     """The lines themselves, or `most` of more, 500,000 by default, in their order, chosen by seed 0."""
     chosen = chosen_of(len(lines), MOST if most is None else most)
     return lines if chosen is None else list(compress(lines, chosen))
+
+
+def pick(lines: Sequence[str], places: npt.NDArray[np.int64]) -> list[str]:
+    """Lines at places: a block at a time where many are wanted, since a line of a large file costs as much."""
+    if len(places) * SPARSE < len(lines):
+        return [lines[place] for place in places.tolist()]
+    order = np.argsort(places)
+    ordered = places[order]
+    found = [""] * len(places)
+    for start in range(0, len(lines), BLOCK):
+        low, high = np.searchsorted(ordered, (start, start + BLOCK)).tolist()
+        block = lines[start : start + BLOCK]
+        for at, place in zip(order[low:high].tolist(), (ordered[low:high] - start).tolist(), strict=True):
+            found[at] = block[place]
+    return found
 
 
 def chosen_of(count: int, most: int) -> npt.NDArray[np.bool_] | None:

@@ -27,6 +27,8 @@ class Texts:
     """Real rows in the samples' place, and what they are measured against."""
     sources: npt.NDArray[np.integer[Any]] | None = None
     """The line that each row of the reference was cut from, (row,); None where each row is a line."""
+    trained_on: Floor | None = None
+    """Where n-grams are compared with the training text instead: held-out rows in the samples' place, and that text."""
 
     _made: dict[Any, Any] = field(default_factory=dict, repr=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from textgan.metrics.lines import few
+from textgan.metrics.lines import few, pick
 
 LONGEST = 4096  # characters of a line that are looked at
 CHARACTERS = 1 << 27  # of one text, that are looked at
@@ -15,7 +15,7 @@ CHARACTERS = 1 << 27  # of one text, that are looked at
 def some(lines: Sequence[str], count: int, *, rng: np.random.Generator) -> list[str]:
     """Up to `count` of the lines, without replacement, in random order; the first k of them are as random."""
     chosen = rng.choice(len(lines), min(count, len(lines)), replace=False)
-    return [lines[place] for place in chosen.tolist()]
+    return pick(lines, chosen)
 
 
 def bounded(lines: Sequence[str]) -> list[str]:

@@ -40,6 +40,9 @@ METRICS: dict[str, MetricFunction] = {
     "oracle_nll": oracle_nll,
 }
 
+BY_ORDER = (*jsd.FAMILIES, "jsd_piece", "cosine")
+"""Families with a number for each n that is asked for."""
+
 ENCODED = ("frechet", "mauve")
 """Families whose numbers are named after the encoder, too: frechet_lsa."""
 

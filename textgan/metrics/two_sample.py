@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from textgan.metrics.lines import View
+from textgan.metrics.lines import View, pick
 from textgan.metrics.metric import Metric, Texts
 from textgan.metrics.ngrams import NGrams
 from textgan.metrics.substrings import ended, hashed, within
@@ -140,7 +140,7 @@ def _chosen(
     order = rng.permutation(len(lines))
     if sources is not None:
         order = order[np.sort(np.unique(sources[order], return_index=True)[1])]
-    chosen = [lines[place] for place in order[:MOST].tolist()]
+    chosen = pick(lines, order[:MOST])
     read = np.cumsum([min(len(line), LONGEST) for line in chosen])
     return chosen[: int(np.searchsorted(read, CHARACTERS)) + 1]
 

@@ -23,8 +23,8 @@ class Row:
     """Of each side; None where it was not measured."""
     best: int | None
     """Which side is best; None where none can be."""
-    level: tuple[bool, ...]
-    """Which sides cannot be told from the best by their intervals; the best is one of them."""
+    level: tuple[bool, ...] | None
+    """Which sides cannot be told from the best by their intervals, the best among them; None without intervals."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class Comparison:
         verdicts: dict[str, Any] = {}
         for row in self.rows:
             best = None if row.best is None else self.names[row.best]
-            level = [name for name, is_level in zip(self.names, row.level, strict=True) if is_level]
+            level = None
+            if row.level is not None:
+                level = [name for name, is_level in zip(self.names, row.level, strict=True) if is_level]
             verdict = {"best": best, "level": level}
             if row.key:
                 verdicts.setdefault(row.name, {})[row.key] = verdict
@@ -72,15 +74,16 @@ def compare(
 
 
 def differ(a: Metric, b: Metric) -> bool | None:
-    """Tell whether two numbers differ by more than chance explains; None where neither has an interval.
+    """Tell whether one number is farther from the best there is than another by more than chance explains.
 
-    The intervals' half widths add as independent errors do. Both are measured against the same reference, whose lines
-    are drawn for both: that makes the test careful, not rash.
+    None where neither has an interval. The intervals' half widths add as independent errors do. Both are measured
+    against the same reference, whose lines are drawn for both: that makes the test careful, not rash.
     """
     halves = [half for half in map(_half, (a, b)) if half is not None]
-    if not halves or a.value is None or b.value is None:
+    far = distance(a), distance(b)
+    if not halves or far[0] is None or far[1] is None:
         return None
-    return abs(a.value - b.value) > math.hypot(*halves)
+    return abs(far[0] - far[1]) > math.hypot(*halves)
 
 
 def distance(metric: Metric) -> float | None:
@@ -95,7 +98,9 @@ def distance(metric: Metric) -> float | None:
 def _row(name: str, key: str, values: tuple[Metric | None, ...]) -> Row:
     far = {i: far for i, metric in enumerate(values) if metric is not None and (far := distance(metric)) is not None}
     best = min(far, key=far.__getitem__, default=None)
-    level = tuple(best is not None and (i == best or _level(metric, values[best])) for i, metric in enumerate(values))
+    if best is None or not any(metric is not None and _half(metric) is not None for metric in values):
+        return Row(name, key, values, best, None)
+    level = tuple(i == best or _level(metric, values[best]) for i, metric in enumerate(values))
     return Row(name, key, values, best, level)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from textgan.errors import UsageError, near_miss
-from textgan.metrics.table import METRICS
+from textgan.metrics.table import BY_ORDER, METRICS
 from textgan.report.measure import Report
 
 
@@ -20,6 +21,15 @@ class Gate:
     """Which number of the family; empty where it is the only one."""
     limit: float
     fails: Literal["above", "below"]
+
+    def check(self, orders: Sequence[int]) -> None:
+        """Refuse a gate on n-grams of a length that is not asked for, before anything is measured.
+
+        Raises:
+            UsageError: it is.
+        """
+        if self.name in BY_ORDER and self.key not in map(str, orders):
+            raise UsageError(f"{_written(self.name, self.key)} is not among --n {', '.join(map(str, orders))}")
 
     def failure(self, report: Report) -> str:
         """Say how a report fails this gate; nothing if it passes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class Report:
     """How the samples were decoded, where that is known."""
     notes: tuple[str, ...]
     """What a reader of the numbers should know."""
+    length: int | None = None
+    """Where lines were cut; None for whole lines. [characters]"""
 
     def of(self, name: str) -> list[Metric]:
         """The numbers of one metric."""
@@ -63,6 +66,7 @@ class Report:
             "training": self.training,
             "floor_samples": self.floor_samples,
             "decode": self.decode,
+            "max_chars": self.length,
             "metrics": metrics,
             **({} if rungs is None else {"ladder": rungs}),
             "notes": list(self.notes),
@@ -83,7 +87,7 @@ def report(
     reference: Sequence[str],
     training: Sequence[str] | None = None,
     *,
-    metrics: Iterable[str] = DEFAULT,
+    metrics: str | Iterable[str] = DEFAULT,
     n: Iterable[int] = range(1, 7),
     max_chars: int | None = None,
     count_pads: bool = False,
@@ -124,7 +128,9 @@ def report(
         TextganError: too few lines.
     """
     view = View(tuple(n), max_chars, count_pads, references, pieces=pieces, oracle=oracle, encoder=encoder)
-    request = Request(tuple(metrics), view, max_lines or MOST, compat, ladder, seed)
+    request = Request(
+        (metrics,) if isinstance(metrics, str) else tuple(metrics), view, max_lines or MOST, compat, ladder, seed
+    )
     request.check()
     _check_lines(samples, reference, training)
     return _measured(request, samples, reference, training, sources, decode)
@@ -155,7 +161,8 @@ class Request:
     @property
     def view(self) -> View:
         """How both sides are looked at."""
-        return replace(self.plain, **self.peer.view)
+        peer = replace(self.plain, **self.peer.view)
+        return replace(peer, length=min((n for n in (self.plain.length, peer.length) if n), default=None))
 
     def rng(self) -> np.random.Generator:
         """Return a generator, afresh for each use, so that no number depends on which others are asked for."""
@@ -175,6 +182,8 @@ class Request:
         if self.compat and self.compat not in COMPAT:
             known = ", ".join(COMPAT)
             raise UsageError(f"unknown toolkit {self.compat!r}{near_miss(self.compat, COMPAT)}; known: {known}")
+        if self.plain.references and "references" in self.peer.view:
+            raise UsageError(f"--references and --compat {self.compat} contradict each other; leave one of them out")
         if not self.plain.orders or min(self.plain.orders) < 1:
             raise UsageError("the length of n-grams must be 1 or more, for instance --n 1-6")
         if self.plain.length is not None and self.plain.length < 1:
@@ -192,8 +201,6 @@ def _measured(
     decode: str | None,
 ) -> Report:
     view, peer = request.view, request.peer
-    if peer.against_training and training is not None:
-        reference, sources = training, None
     laddered = request.ladder and training is not None and "jsd" in request.names
     limits = _limits(reference, training if laddered else None, view, request.most)
     samples = samples if peer.samples is None else samples[: peer.samples]  # a slice of all would be a list
@@ -201,8 +208,9 @@ def _measured(
     numbers = [metric for name in request.names for metric in METRICS[name](texts, view=view, rng=request.rng())]
     rungs = None
     if laddered:
-        rungs = sampled_ladder(len(texts.samples), texts.reference, texts.training or (), rng=request.rng(), view=view)
-    absent = [name for name in request.asked if name in METRICS and not any(is_of(m.name, name) for m in numbers)]
+        compared = texts.trained_on.against if texts.trained_on else texts.reference
+        rungs = sampled_ladder(len(texts.samples), compared, texts.training or (), rng=request.rng(), view=view)
+    absent = [name for name in request.names if not any(is_of(m.name, name) for m in numbers)]
     alike = [f"as {request.compat} measures: {peer.says}"] if request.compat else []
     return Report(
         samples=len(texts.samples),
@@ -212,7 +220,8 @@ def _measured(
         metrics=tuple(numbers),
         ladder=rungs,
         decode=decode,
-        notes=(*alike, *_notes(texts, numbers, view), *_absent(absent, training is not None), *limits),
+        length=view.length,
+        notes=(*alike, *_notes(texts, numbers, view), *_absent(absent, request.asked), *limits),
     )
 
 
@@ -229,8 +238,11 @@ def _texts(
         sources = sources[chosen]
     samples, reference = view.cut(samples), view.cut(few(reference, request.most))
     training = None if training is None else view.cut(training)
-    floor = floor_rows(min(len(samples), request.most), reference, training, rng=request.rng())
-    return Texts(samples, reference, training, floor, sources)
+    floor = floor_rows(len(samples), reference, training, rng=request.rng())
+    trained_on = None
+    if request.peer.against_training and training is not None:
+        trained_on = floor_rows(len(samples), few(training, request.most), reference, rng=request.rng())
+    return Texts(samples, reference, training, floor, sources, trained_on)
 
 
 def _check_lines(samples: Sequence[str], reference: Sequence[str], training: Sequence[str] | None) -> None:
@@ -238,6 +250,8 @@ def _check_lines(samples: Sequence[str], reference: Sequence[str], training: Seq
         raise TextganError("there are no samples to measure; give at least one")
     if len(reference) < 2:
         raise TextganError("the reference needs at least two lines")
+    if any("\n" in line for side in (samples, reference) if isinstance(side, list) for line in side):
+        raise TextganError("a sample or line of the reference holds a line feed; give one sequence a line")
     if training is not None and not training:
         raise TextganError("there is no training text; leave it out, or give at least one line")
 
@@ -253,16 +267,26 @@ def _notes(texts: Texts, numbers: Sequence[Metric], view: View) -> list[str]:
         notes.append(f"the floor has only {floor_samples:,} lines")
     if view.length is not None:
         pads = ", short ones padded, pads counted" if view.count_pads else ""
-        notes.append(f"lines cut at {view.length} characters{pads}; the last word of a line so long is left out")
+        words = "; words: the last one of a line so long is left out" if any(m.name == "words" for m in numbers) else ""
+        notes.append(f"lines cut at {view.length} characters{pads}{words}")
     missing = [f"{m.name}-{m.key}".rstrip("-") for m in numbers if m.value is None and not m.infinite]
     if missing:
         notes.append(f"no value for {', '.join(missing)}: no line is long enough, or there are too few")
     return notes
 
 
-def _absent(names: Sequence[str], trained: bool) -> list[str]:
-    why = "the text was drawn from no known grammar or oracle" if trained else "it needs training text, or an oracle"
-    return [f"nothing of {', '.join(names)}: {why}"] if names else []
+NEEDS = {
+    **dict.fromkeys(("copies", "longest_copied", "nearest", "novelty"), "training text"),
+    "jsd_piece": "a model of sentencepieces",
+    **dict.fromkeys(("parses", "oracle_nll"), "text drawn from a grammar or an oracle"),
+}
+"""What families cannot be measured without."""
+
+
+def _absent(names: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Say what was not measured and why; of all families, only what every text could have."""
+    told = [name for name in names if name in asked or NEEDS[name] == "training text"]
+    return [f"nothing of {', '.join(of)}: needs {why}" for why, of in groupby(told, NEEDS.__getitem__)]
 
 
 def _limits(reference: Sequence[str], modelled: Sequence[str] | None, view: View, most: int) -> list[str]:

@@ -17,6 +17,10 @@ from textgan.report.reading import Reading, faults, readings
 
 JUDGED = 4  # the order at which samples are placed on the ladder, where it was measured
 
+MARKS = (
+    "* the best; ~ cannot be told from it: the 95 % intervals leave room for chance. What has no interval (unique, "
+    "distinct, in_test and others) is only ranked."
+)
 BEST = {"lower": "low", "higher": "high", "near the floor": "as real"}
 
 
@@ -42,7 +46,7 @@ def side_by_side(comparison: Comparison) -> Iterator[RenderableType]:
     """Yield a comparison: a row a number, a column a side, the best and those level with it marked."""
     first = comparison.reports[0]
     yield Text(f"{first.samples:,} samples of each against {first.reference:,} lines of real text.")
-    letters = [chr(ord("A") + i) for i in range(len(comparison.names))]
+    letters = [chr(ord("A") + i) if i < 26 else str(i + 1) for i in range(len(comparison.names))]
     for letter, name, facts in zip(letters, comparison.names, comparison.facts, strict=True):
         told = ", ".join(
             f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in facts.items()
@@ -56,14 +60,16 @@ def side_by_side(comparison: Comparison) -> Iterator[RenderableType]:
         cells = [_cell(row, side, show) for side in range(len(letters))]
         table.add_row(f"{row.name} {row.key}", *cells, floor, BEST[some.better])
     yield table
-    yield Text("* the best; ~ cannot be told from it: the 95 % intervals leave room for chance.", style="dim")
+    yield Text(MARKS, style="dim")
+    for note in first.notes:
+        yield Text(f"Note: {note}.", style="dim")
 
 
 def _cell(row: Row, side: int, show: Callable[[float], str]) -> str:
     metric = row.values[side]
     if metric is None or (metric.value is None and not metric.infinite):
         return "-"
-    mark = "*" if side == row.best else "~" if row.level[side] else " "
+    mark = "*" if side == row.best else "~" if row.level and row.level[side] else " "
     return f"{'∞' if metric.value is None else show(metric.value)}{mark}"
 
 

@@ -25,6 +25,18 @@ class Damage:
         self.counts[kind] = self.counts.get(kind, 0) + count
         self.first.setdefault(kind, f"{name}:{number}")
 
+    def take(self) -> Damage:
+        """Return what was met since the last time."""
+        taken = Damage(self.errors, self.counts, self.first)
+        self.counts, self.first = {}, {}
+        return taken
+
+    def update(self, later: Damage) -> None:
+        """Add what was met later."""
+        for kind, count in later.counts.items():
+            self.counts[kind] = self.counts.get(kind, 0) + count
+            self.first.setdefault(kind, later.first[kind])
+
     def describe(self) -> str:
         """Return kinds, counts and first places on one line; nothing if nothing is damaged."""
         return "; ".join(f"{kind}: {count}, the first {self.first[kind]}" for kind, count in self.counts.items())

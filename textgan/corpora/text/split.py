@@ -34,6 +34,8 @@ class Block:
     """Which of its clean lines were not met before, where repeated lines are left out."""
     limit: int | None = None
     """Most training lines to take of it. [lines]"""
+    damage: Damage | None = None
+    """The damaged records that were met on the way to it, which are not in it."""
 
 
 class Lines(NamedTuple):
@@ -48,12 +50,14 @@ def hashes(raw: list[bytes]) -> npt.NDArray[np.uint64]:
     return np.fromiter(map(xxh3_64_intdigest, raw), np.uint64, len(raw))
 
 
-def blocks(source: Source, side: Side, damage: Damage) -> Iterator[Block]:
-    """Yield the blocks of a source's training or held-out shards."""
-    fixed = side if source.heldout else None
+def blocks(source: Source, side: Side, errors: str) -> Iterator[Block]:
+    """Yield the blocks of a source's training or held-out shards, the last of a shard empty if damage ends it."""
+    fixed, met = side if source.heldout else None, Damage(errors)
     for shard in source.training if side == "train" else source.heldout:
-        for data in shard.read(damage):
-            yield Block(data, shard.name, shard.label, fixed)
+        for data in shard.read(met):
+            yield Block(data, shard.name, shard.label, fixed, damage=met.take())
+        if met.counts:
+            yield Block(b"", shard.name, shard.label, fixed, damage=met.take())
 
 
 def part(block: Block, rules: Rules) -> tuple[Cleaned, dict[Side, Lines]]:
