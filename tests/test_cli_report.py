@@ -73,6 +73,8 @@ def test_gates_end_in_3_after_the_report(measure: Call) -> None:
     assert measure(OTHERS[:300], "--fail-above", "jsd4=0.9", "--fail-below", "words=0.2")[0] == 0
     assert measure(OTHERS[:300], "--metrics", "unique", "--fail-above", "bleu4=0")[0] == 3  # measured for the gate
     assert measure(OTHERS[:300], "--fail-above", "jsd4")[0] == 2
+    code, out, err = measure(OTHERS[:300], "--n", "1-3", "--fail-above", "jsd4=1")
+    assert (code, out, err) == (2, "", "textgan: error: jsd-4 is not among --n 1, 2, 3\n")
 
 
 def test_a_page_stands_alone(measure: Call, tmp_path: Path) -> None:
@@ -118,7 +120,12 @@ def test_a_toolkit_is_measured_like_aloud(measure: Call) -> None:
     assert few["metrics"]["bleu"] != plain["metrics"]["bleu"]
     paper = printed("--metrics", "jsd", "--n", "4", "--compat", "wgan-gp")
     assert paper["notes"][0].startswith("as wgan-gp measures: JSD of the first 32 characters")
-    assert paper["reference"] == len(TRAINING)
+    assert paper["metrics"]["jsd"]["4"]["counts"] == {"reference": len(TRAINING)}
+    assert paper["reference"] == len(REFERENCE)
+    assert "Fault: the samples repeat the training text" in measure(TRAINING[:450], "--compat", "wgan-gp")[1]
+    code, _, err = measure(OTHERS[:10], "--compat", "texygen", "--references", "5")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "contradict" in err
     padded = [line[:32].ljust(32, "\n") for line in TRAINING]
     assert paper["metrics"]["jsd"]["4"]["value"] == pytest.approx(
         jsd([line[:32].ljust(32, "\n") for line in OTHERS[:450]], padded, 4), abs=1e-9

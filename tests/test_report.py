@@ -41,6 +41,7 @@ def test_json_has_its_keys_and_every_number_is_strict() -> None:
         "training",
         "floor_samples",
         "decode",
+        "max_chars",
         "metrics",
         "ladder",
         "notes",

@@ -128,9 +128,7 @@ def report(
         TextganError: too few lines.
     """
     view = View(tuple(n), max_chars, count_pads, references, pieces=pieces, oracle=oracle, encoder=encoder)
-    request = Request(
-        (metrics,) if isinstance(metrics, str) else tuple(metrics), view, max_lines or MOST, compat, ladder, seed
-    )
+    request = Request(_asked(metrics), view, max_lines or MOST, compat, ladder, seed)
     request.check()
     _check_lines(samples, reference, training)
     return _measured(request, samples, reference, training, sources, decode)
@@ -243,6 +241,10 @@ def _texts(
     if request.peer.against_training and training is not None:
         trained_on = floor_rows(len(samples), few(training, request.most), reference, rng=request.rng())
     return Texts(samples, reference, training, floor, sources, trained_on)
+
+
+def _asked(metrics: str | Iterable[str]) -> tuple[str, ...]:
+    return (metrics,) if isinstance(metrics, str) else tuple(metrics)
 
 
 def _check_lines(samples: Sequence[str], reference: Sequence[str], training: Sequence[str] | None) -> None:
