@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from textgan.metrics.alphabets import blocks
 from textgan.metrics.interval import interval, of_ratio
 from textgan.metrics.lines import View
 from textgan.metrics.metric import Metric, Texts
@@ -96,6 +97,12 @@ def nearest(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metri
 
 def novel(lines: Sequence[str], training: NGrams, n: int) -> tuple[Ints, Ints]:
     """N-grams of each line that do not occur in the training text, and all of its n-grams, each (line,)."""
+    parts = [_novel(block, training, n) for block in blocks(lines)] or [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    new, every = (np.concatenate(side) for side in zip(*parts, strict=True))
+    return new, every
+
+
+def _novel(lines: Sequence[str], training: NGrams, n: int) -> tuple[Ints, Ints]:
     text, owner = ended(training, lines)
     known = locate(training.counts(n).keys, training.codes(text, n))[1]
     all_of_them = np.maximum(np.fromiter(map(len, lines), np.int64, len(lines)) - n + 1, 0)
