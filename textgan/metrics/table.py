@@ -6,7 +6,7 @@ from textgan.metrics import jsd
 from textgan.metrics.bleu import backward_bleu, bleu, self_bleu
 from textgan.metrics.diversity import distinct, distinct_char, entropy, length
 from textgan.metrics.embedding import frechet, mauve
-from textgan.metrics.in_test import in_test
+from textgan.metrics.heldout import in_test
 from textgan.metrics.language_model import lm_nll
 from textgan.metrics.memorisation import copies, longest_copied, nearest, novelty
 from textgan.metrics.metric import MetricFunction

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from textgan.metrics import alphabets, ngrams
 from textgan.metrics.floor import Floor
-from textgan.metrics.in_test import ORDERS, found_shares, in_test
+from textgan.metrics.heldout import ORDERS, found_shares, in_test
 from textgan.metrics.lines import View
 from textgan.metrics.metric import Texts
 
