@@ -8,23 +8,15 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sentences import LINES, OTHERS, REFERENCE, TRAINING
 
 from textgan.cli.main import main
 from textgan.corpora.text import pieces
 from textgan.metrics.lines import read_lines
-
-WHO = ["the old farmer", "a young doctor", "my neighbour", "their teacher", "the painter", "a tall sailor"]
-DID = ["carried", "painted", "sold", "found", "repaired", "measured", "borrowed", "described"]
-WHAT = ["a wooden boat", "the lantern", "seven letters", "an empty basket", "the broken clock", "some bread"]
-WHERE = ["near the harbour", "behind the mill", "on monday", "before the storm", "in the garden", "at the market"]
-LINES = [" ".join(parts) for parts in product(WHO, DID, WHAT, WHERE)]
-random.Random(0).shuffle(LINES)
-TRAINING, REFERENCE, OTHERS = LINES[:700], LINES[700:1300], LINES[1300:]
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import math
 import random
 from functools import cache
-from itertools import product
 from typing import Any
 
 import pytest
+from sentences import OTHERS, REFERENCE, TRAINING
 
 from textgan.metrics.metric import Metric
 from textgan.report.families import FAMILIES, GROUPS, noise, rung, side
@@ -25,14 +25,6 @@ def made(*metrics: Metric, samples: int = 400, floor_samples: int = 400, **more:
 
 
 # --- planted files ----------------------------------------------------------------------------------------------------
-
-WHO = ["the old farmer", "a young doctor", "my neighbour", "their teacher", "the quiet painter", "a tall sailor"]
-DID = ["carried", "painted", "sold", "found", "repaired", "measured", "borrowed", "described"]
-WHAT = ["a wooden boat", "the blue lantern", "seven letters", "an empty basket", "the broken clock", "some bread"]
-WHERE = ["near the harbour", "behind the mill", "on monday", "before the storm", "in the garden", "at the market"]
-LINES = [" ".join(parts) for parts in product(WHO, DID, WHAT, WHERE)]
-random.Random(0).shuffle(LINES)
-TRAINING, REFERENCE, OTHERS = LINES[:700], LINES[700:1300], LINES[1300:]
 
 
 def shuffled(line: str, rng: random.Random) -> str:

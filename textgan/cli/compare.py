@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textgan.cli.options import JSON, show
 from textgan.cli.report import orders
 from textgan.cli.sides import Sides, draw, of_run, tell
 from textgan.errors import TextganError, UsageError
@@ -44,7 +44,7 @@ TIMED = 2000  # samples by which the speed of a run is told
     "--count", type=click.IntRange(min=2), metavar="N", help="Samples of each (as the first run's settings say)."
 )
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of all that is drawn (0).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 @click.pass_context
 def compare(
     context: click.Context,
@@ -83,13 +83,9 @@ def compare(
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False))
         return
-    from rich.console import Console
-
     from textgan.report.table import side_by_side
 
-    console = Console(file=sys.stdout, highlight=False)
-    for part in side_by_side(result):
-        console.print(part)
+    show(side_by_side(result))
 
 
 def _check(runs: Sequence[Path], trained: Sequence[Model]) -> None:

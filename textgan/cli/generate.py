@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import click
 
+from textgan.cli.options import JSON, MODEL, OUT, TEMPERATURE
 from textgan.cli.progress import printable
 from textgan.files import replacing, writing
 
@@ -25,27 +26,13 @@ A line depends on the seed and its place alone: the first 20 lines of -n 100 are
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "-m",
-    "--model",
-    "folder",
-    type=click.Path(path_type=Path),
-    metavar="RUN|MODEL_DIR",
-    help="A run, or the model folder in it. By default the newest run under runs/.",
-)
+@MODEL
 @click.option("-n", "count", type=click.IntRange(min=0), metavar="N", default=100, help="Lines to print (100).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of what is drawn (0).")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="T",
-    help="Draw every symbol at this temperature, below 1 safer, above 1 wilder. By default as the preset decodes.",
-)
+@TEMPERATURE
 @click.option("--label", metavar="NAME", help="Class of all lines. By default classes are as frequent as in training.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, not to stdout."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@OUT
+@JSON
 def generate(
     folder: Path | None,
     count: int,

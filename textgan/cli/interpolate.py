@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from textgan.cli.generate import sink
+from textgan.cli.options import JSON, MODEL, OUT, TEMPERATURE
 from textgan.cli.progress import printable
 
 EPILOG = """\b
@@ -27,31 +28,17 @@ generator uses its noise smoothly; one trained by likelihood alone (the preset b
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "-m",
-    "--model",
-    "folder",
-    type=click.Path(path_type=Path),
-    metavar="RUN|MODEL_DIR",
-    help="A run, or the model folder in it. By default the newest run under runs/.",
-)
+@MODEL
 @click.option("--from", "start", type=click.IntRange(min=0), metavar="SEED", help="Where the path starts (0).")
 @click.option("--to", "end", type=click.IntRange(min=0), metavar="SEED", help="Where the path ends (1).")
 @click.option("--steps", type=click.IntRange(min=2), metavar="N", help="Lines on the path, both ends among them (8).")
 @click.option("--around", type=click.IntRange(min=0), metavar="SEED", help="Print neighbours of this seed, no path.")
 @click.option("--radius", type=click.FloatRange(0, 1), metavar="R", help="How far neighbours are, from 0 to 1 (0.3).")
 @click.option("-n", "count", type=click.IntRange(min=0), metavar="N", help="Neighbours to print (8).")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="T",
-    help="Draw every symbol at this temperature, below 1 safer, above 1 wilder. By default as the preset decodes.",
-)
+@TEMPERATURE
 @click.option("--label", metavar="NAME", help="Class of all lines. By default the class of the seed's line.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, not to stdout."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@OUT
+@JSON
 def interpolate(
     folder: Path | None,
     start: int | None,

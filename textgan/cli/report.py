@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from textgan.cli.options import JSON, show
 from textgan.cli.sides import of_files, of_run, tell
 from textgan.errors import GateError, UsageError
 from textgan.files import dump_json, write_text, writing
@@ -76,7 +76,7 @@ def orders(context: click.Context, parameter: click.Parameter, value: str) -> tu
 @click.option("--fail-above", multiple=True, metavar="NAME=X", help="Exit with 3 if that number is above X.")
 @click.option("--fail-below", multiple=True, metavar="NAME=X", help="Exit with 3 if that number is below X.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 def report(
     run: Path | None,
     samples: Path | None,
@@ -154,10 +154,6 @@ def _print(result: Report, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False))
         return
-    from rich.console import Console
-
     from textgan.report.table import render
 
-    console = Console(file=sys.stdout, highlight=False)
-    for part in render(result):
-        console.print(part)
+    show(render(result))
