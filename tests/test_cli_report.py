@@ -114,6 +114,10 @@ def test_a_toolkit_is_measured_like_aloud(measure: Call) -> None:
     assert paper["notes"][0].startswith("as wgan-gp measures: JSD of the first 32 characters")
     assert paper["metrics"]["jsd"]["4"]["counts"] == {"reference": len(TRAINING)}
     assert paper["reference"] == len(REFERENCE)
+    memorised = json.loads(measure(TRAINING, "--metrics", "jsd,cosine", "--compat", "wgan-gp", "--json")[1])["metrics"]
+    assert memorised["cosine"]["3"]["value"] > memorised["cosine"]["3"]["floor"]  # of held-out lines, not of training
+    assert memorised["cosine"]["3"]["floor"] <= 1
+    assert memorised["cosine"]["3"]["counts"] == {"reference": len(TRAINING)}
     assert "Fault: the samples repeat the training text" in measure(TRAINING[:450], "--compat", "wgan-gp")[1]
     code, _, err = measure(OTHERS[:10], "--compat", "texygen", "--references", "5")
     assert (code, err.count("\n")) == (2, 1)

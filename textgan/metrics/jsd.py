@@ -307,16 +307,16 @@ def jsd_piece(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Met
 def cosine(texts: Texts, *, view: View, rng: np.random.Generator) -> list[Metric]:
     """Cosine of the angle between the n-gram frequencies, for each order of the view."""
     sides = texts.once((Characters, view), lambda: _compared(texts, view, Characters))
-    own = [
-        NGrams(view.padded(lines)) for lines in (texts.samples, texts.floor.rows)
-    ]  # whose every n-gram is told apart
+    rows, against = texts.trained_on or texts.floor
+    own = [NGrams(view.padded(lines)) for lines in (texts.samples, rows)]  # of each, every n-gram is told apart
+    counts = texts.counts | ({"reference": len(against)} if texts.trained_on else {})
     found = []
     for n, side in sides.items():
         value, floor = (
             None if of.sums is None else _cosine(of.sums._replace(p_square=_square(text.counts(n))))
             for of, text in zip(side, own, strict=True)
         )
-        found.append(Metric("cosine", str(n), value, floor, "higher", texts.counts))
+        found.append(Metric("cosine", str(n), value, floor, "higher", counts))
     return found
 
 

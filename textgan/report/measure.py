@@ -112,7 +112,7 @@ def report(
         n: lengths of the n-grams of jsd and the ladder. [characters]
         max_chars: cut every line there; None takes whole lines. [characters]
         count_pads: pad short lines to max_chars and count the pads in n-grams.
-        max_lines: most lines of the reference, and of the floor, that are measured; None is 500,000.
+        max_lines: most lines of the reference that are measured; None is 500,000, which is the most of the floor.
         compat: measure as this toolkit does: a name from COMPAT.
         references: BLEU is against the first so many reference lines, Self-BLEU among the first so many samples.
         pieces: splits a line into sentencepieces, for jsd_piece.
@@ -279,16 +279,22 @@ def _notes(texts: Texts, numbers: Sequence[Metric], view: View) -> list[str]:
 
 NEEDS = {
     **dict.fromkeys(("copies", "longest_copied", "nearest", "novelty"), "training text"),
-    "jsd_piece": "a model of sentencepieces",
-    **dict.fromkeys(("parses", "oracle_nll"), "text drawn from a grammar or an oracle"),
+    "jsd_piece": (PIECES := "a model of sentencepieces"),
+    **dict.fromkeys(("parses", "oracle_nll"), (ORACLE := "text drawn from a grammar or an oracle")),
 }
 """What families cannot be measured without."""
+RARE = (PIECES, ORACLE)
+"""What few texts have, so that nobody misses it who asked for all families."""
 
 
 def _absent(names: Sequence[str], asked: Sequence[str]) -> list[str]:
     """Say what was not measured and why; of all families, only what every text could have."""
-    told = [name for name in names if name in asked or NEEDS[name] == "training text"]
-    return [f"nothing of {', '.join(of)}: needs {why}" for why, of in groupby(told, NEEDS.__getitem__)]
+    told = [name for name in names if name in asked or _need(name) not in RARE]
+    return [f"nothing of {', '.join(of)}: needs {why}" for why, of in groupby(told, _need)]
+
+
+def _need(name: str) -> str:
+    return NEEDS.get(name, "more lines")
 
 
 def _limits(reference: Sequence[str], modelled: Sequence[str] | None, view: View, most: int) -> list[str]:
