@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn import functional as F
+
+from textgan.nets.convolution import Convolution
+from textgan.nets.linear_map import linear_map
+
+SCALE = 0.3  # of a residual branch, as in the WGAN-GP code
 
 
 def rectify(x: Tensor, leak: float = 0.0) -> Tensor:
-    """ReLU, or LeakyReLU with slope `leak`, as a product with a constant mask; any shape.
+    """ReLU, or LeakyReLU with slope `leak`; any shape.
 
-    Its value and gradients are torch's, but its double backward makes no tensor of zeros: a quarter less time in a
-    critic step with a gradient penalty.
+    Its value and gradients are torch's, but its slope does not depend on x as far as autograd knows. Torch's own sends
+    a tensor of zeros the whole way back through a critic whose slope is penalised: a quarter of the step's time.
     """
-    mask = (x.detach() > 0).to(x.dtype)
-    return x * (mask if leak == 0 else mask * (1 - leak) + leak)
+    return Rectify.apply(x, leak)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class Rectify(Function):
+    """x where it is positive, else leak · x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, leak: float) -> Tensor:
+        """Keep the output, whose sign is x's."""
+        y = F.leaky_relu(x, leak)
+        ctx.leak = leak
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Let the gradient through where y is positive, else leak times: a map that is its own transpose."""
+        y, leak = ctx.saved_tensors[0].detach(), ctx.leak
+
+        def gate(g: Tensor) -> Tensor:
+            passed: Tensor = torch.ops.aten.leaky_relu_backward(g, y, leak, True)
+            return passed
+
+        return linear_map(gradient, gate, gate), None
 
 
 def he_uniform_(weight: Tensor) -> None:
@@ -34,11 +64,11 @@ def _uniform_(weight: Tensor, deviation: float) -> None:
         weight.uniform_(-deviation * math.sqrt(3), deviation * math.sqrt(3))
 
 
-def convolution(channels_in: int, channels_out: int, kernel: int) -> nn.Conv1d:
-    """Same-length convolution over (batch, channel, position) with the paper's initial weights."""
-    layer = nn.Conv1d(channels_in, channels_out, kernel, padding=kernel // 2)
+def convolution(channels_in: int, channels_out: int, kernel: int) -> Convolution:
+    """Same-length convolution over (batch, position, channel) with the paper's initial weights."""
+    layer = Convolution(channels_in, channels_out, kernel)
     he_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -70,10 +100,13 @@ class ResidualBlock(nn.Module):
         self.first = convolution(width, width, kernel)
         self.second = convolution(width, width, kernel)
 
+    def inner(self, x: Tensor) -> Tensor:
+        """Return what the second convolution is given, (batch, position, channel)."""
+        return rectify(self.first(rectify(x)))
+
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (batch, channel, position)."""
-        branch: Tensor = self.second(rectify(self.first(rectify(x))))
-        return x + 0.3 * branch
+        """Keep the shape (batch, position, channel)."""
+        return torch.add(x, self.second(self.inner(x)), alpha=SCALE)
 
 
 class UpBlock(nn.Module):
@@ -86,12 +119,10 @@ class UpBlock(nn.Module):
         self.second = convolution(channels_out, channels_out, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels_in, position) -> (batch, channels_out, 2 position)."""
-        branch: Tensor = self.first(rectify(x, 0.2).repeat_interleave(2, dim=2))
-        branch = self.second(rectify(branch, 0.2))
-        shortcut: Tensor = self.shortcut(x)
+        """(batch, position, channels_in) -> (batch, 2 position, channels_out)."""
+        branch = self.second(rectify(self.first(double(rectify(x, 0.2))), 0.2))
         # a 1-wide convolution commutes with the up-sampling, and costs half before it
-        return shortcut.repeat_interleave(2, dim=2) + 0.3 * branch
+        return torch.add(double(self.shortcut(x)), branch, alpha=SCALE)
 
 
 class DownBlock(nn.Module):
@@ -104,12 +135,16 @@ class DownBlock(nn.Module):
         self.second = convolution(channels_in, channels_out, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels_in, 2 position) -> (batch, channels_out, position)."""
+        """(batch, 2 position, channels_in) -> (batch, position, channels_out)."""
         branch = self.second(rectify(self.first(rectify(x, 0.2)), 0.2))
-        shortcut: Tensor = self.shortcut(halve(x))
-        return shortcut + 0.3 * halve(branch)
+        return torch.add(self.shortcut(halve(x)), halve(branch), alpha=SCALE)
+
+
+def double(x: Tensor) -> Tensor:
+    """Every position twice: (batch, position, channel) -> (batch, 2 position, channel)."""
+    return x.unsqueeze(2).expand(-1, -1, 2, -1).flatten(1, 2)
 
 
 def halve(x: Tensor) -> Tensor:
-    """Mean of neighbouring positions: (batch, channel, 2 position) -> (batch, channel, position)."""
-    return x.reshape(*x.shape[:2], -1, 2).mean(3)
+    """Mean of neighbouring positions: (batch, 2 position, channel) -> (batch, position, channel)."""
+    return x.reshape(len(x), -1, 2, x.shape[2]).mean(2)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textgan.contract import BoundRelaxation, Output
-from textgan.nets.layers import DownBlock, ResidualBlock, UpBlock, linear, pointwise, rectify
+from textgan.nets.layers import SCALE, DownBlock, ResidualBlock, UpBlock, linear, pointwise, rectify
 
 
 class OnePassGenerator(nn.Module):
@@ -44,8 +44,8 @@ class PaperGenerator(OnePassGenerator):
 
     def make_logits(self, noise: Tensor) -> Tensor:
         """Noise (batch, latent) to logits (batch, position, symbol)."""
-        x = self.enter(noise).unflatten(1, (-1, self.length))  # (batch, width, length)
-        return self.leave(self.blocks(x).transpose(1, 2))  # type: ignore[no-any-return]
+        x = self.enter(noise).unflatten(1, (-1, self.length)).mT.contiguous()  # (batch, length, width)
+        return self.leave(self.blocks(x))  # type: ignore[no-any-return]
 
 
 class PaperCritic(nn.Module):
@@ -62,11 +62,20 @@ class PaperCritic(nn.Module):
 
     def features(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to features (batch, width * position)."""
-        return self.blocks(self.enter(samples).transpose(1, 2)).flatten(1)  # type: ignore[no-any-return]
+        return self.blocks(self.enter(samples)).mT.flatten(1)  # type: ignore[no-any-return]
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Samples (batch, position, symbol) to scores (batch,)."""
-        return self.score(self.features(samples)).squeeze(1)  # type: ignore[no-any-return]
+        """Samples (batch, position, symbol) to scores (batch,): the linear layer of their features.
+
+        The last convolution and the linear layer are one linear map, so the weights of the one go back through the
+        other once, instead of every sample forth: a tenth less work with 5 blocks.
+        """
+        last: ResidualBlock = self.blocks[-1]  # type: ignore[assignment]
+        x: Tensor = self.blocks[:-1](self.enter(samples))
+        weight = self.score.weight.view(1, -1, x.shape[1]).mT  # (1, position, channel)
+        through = SCALE * last.second.adjoint(weight)
+        constant = self.score.bias + SCALE * (weight.sum((0, 1)) @ last.second.bias)
+        return x.flatten(1) @ weight.flatten() + last.inner(x).flatten(1) @ through.flatten() + constant
 
 
 def halvings(length: int) -> int:
@@ -96,8 +105,8 @@ class UpsamplingGenerator(OnePassGenerator):
 
     def make_logits(self, noise: Tensor) -> Tensor:
         """Noise (batch, latent) to logits (batch, position, symbol)."""
-        x = self.blocks(self.enter(noise).unflatten(1, (-1, self.start)))
-        return self.leave(rectify(x, 0.2)[:, :, : self.length].transpose(1, 2))  # type: ignore[no-any-return]
+        x = self.blocks(self.enter(noise).unflatten(1, (-1, self.start)).mT.contiguous())
+        return self.leave(rectify(x, 0.2)[:, : self.length])  # type: ignore[no-any-return]
 
 
 class DownsamplingCritic(nn.Module):
@@ -116,7 +125,7 @@ class DownsamplingCritic(nn.Module):
     def features(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to features (batch, channel * position)."""
         x = F.pad(F.linear(samples, self.enter.weight), (0, 0, 0, self.filler)) + self.enter.bias
-        return rectify(self.blocks(x.transpose(1, 2)), 0.2).flatten(1)
+        return rectify(self.blocks(x), 0.2).mT.flatten(1)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to scores (batch,)."""
