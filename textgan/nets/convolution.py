@@ -20,7 +20,7 @@ from textgan.nets.linear_map import linear_map
 TILE = 4  # positions of the output that are computed together; 8 would take a quarter less time at 10 times the error
 POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, 0.5, -0.5)}
 """Points where the polynomials of a kernel and a tile are evaluated, besides infinity: kernel + 2 of them."""
-WIDE = 16  # channels from which the products cost more than the maps around them
+WIDE = 48  # channels from which the products cost more than the maps around them
 
 
 class Convolution(nn.Module):
