@@ -76,7 +76,7 @@ def is_rounded(low: Tensor, exact: Tensor, within: float = 0.03) -> None:
 
 @pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_a_generator_answers_in_float32(name: str, rng: torch.Generator) -> None:
-    net = GENERATORS[name](latent=4, **SHAPE)
+    net: Any = GENERATORS[name](latent=4, **SHAPE)
     noise = torch.randn(6, 4, generator=rng)
     exact, low = net(noise, relax), NETS["bf16"](net, CPU)(noise, relax)
     assert isinstance(low, Output)
@@ -110,17 +110,14 @@ def test_the_other_precisions_leave_nets_as_they_are(precision: str) -> None:
 
 def test_a_net_has_the_methods_it_has_and_no_others(rng: torch.Generator) -> None:
     assert not hasattr(Bfloat16(GENERATORS["paper"](latent=4, **SHAPE), CPU), "teacher")
-    recurrent, ids, noise = (
-        GENERATORS["recurrent"](latent=4, **SHAPE),
-        torch.ones(2, 8, dtype=torch.int64),
-        torch.randn(2, 4),
-    )
+    recurrent: Any = GENERATORS["recurrent"](latent=4, **SHAPE)
+    ids, noise = torch.ones(2, 8, dtype=torch.int64), torch.randn(2, 4, generator=rng)
     is_rounded(Bfloat16(recurrent, CPU).teacher(ids, noise), recurrent.teacher(ids, noise))
 
 
 @pytest.mark.parametrize("kind", sorted(CONDITIONAL_CRITICS))
 def test_a_conditional_critic_at_low_precision(kind: str, rng: torch.Generator) -> None:
-    critic = CONDITIONAL_CRITICS[kind](CRITICS["paper"](**SHAPE), labels=3)
+    critic: Any = CONDITIONAL_CRITICS[kind](CRITICS["paper"](**SHAPE), labels=3)
     samples, labels = torch.rand(6, 8, 5, generator=rng), torch.arange(6) % 3
     is_rounded(bind_critic(Bfloat16(critic, CPU), labels)(samples), bind_critic(critic, labels)(samples))
     game = dataclasses.replace(new_game(), classification=(1.0, 0.1) if kind == "auxiliary" else None)

@@ -73,7 +73,8 @@ class TrainingState:
         The decay is min(d, (1+step)/(10+step)), so that the first random weights are soon forgotten.
         """
         decay = min(self.averaging, (1 + self.step) / (10 + self.step)) if self.averaging else 0.0
-        get_ema_multi_avg_fn(decay)([*self.average.parameters()], self.generator.parameters, None)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average([*self.average.parameters()], self.generator.parameters, None)  # all weights in one call
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything, by flat name."""
