@@ -187,3 +187,31 @@ def test_objectives_and_penalties_see_float32(monkeypatch: pytest.MonkeyPatch) -
     play_step(new_state(game), LOW, SOURCE, game, RELAXATIONS["softmax"])
     assert len(seen) == 2 * PLAN.critic_steps * 2 + 2
     assert set(seen) == {torch.float32}
+
+
+def test_every_call_of_a_net_in_a_step_is_at_the_runs_precision() -> None:
+    calls: list[tuple[str, bool]] = []
+    game = new_game()
+    state = new_state(game)
+    assert state.critic is not None
+    for name, net in (("generator", state.generator.net), ("critic", state.critic.net)):
+        net.register_forward_pre_hook(
+            lambda net, inputs, name=name: calls.append((name, torch.is_autocast_enabled("cpu")))
+        )
+    play_step(state, dataclasses.replace(LOW, critic_steps=1), SOURCE, game, RELAXATIONS["softmax"])
+    critic_steps = ["generator", "critic", "critic", "critic"]  # fakes; real, fake and between
+    assert calls == [(name, True) for name in (*critic_steps, "generator", "critic", "critic")]
+
+
+def test_a_relaxation_sees_and_gives_float32() -> None:
+    seen: list[torch.dtype] = []
+
+    def watched(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        sample, ids = RELAXATIONS["softmax"](logits, temperature=temperature, rng=rng)
+        seen.extend((logits.dtype, sample.dtype))
+        return sample, ids
+
+    game = new_game()
+    play_step(new_state(game), LOW, SOURCE, game, watched)
+    assert len(seen) == 2 * (PLAN.critic_steps + 1)
+    assert set(seen) == {torch.float32}

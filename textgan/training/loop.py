@@ -191,14 +191,9 @@ def play_step(
     if state.critic is not None and state.step % plan.critic_every == 0:
         for k in range(plan.critic_steps):
             rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
-            relax = _bound(relaxation, plan, rng)
-            losses["critic"] = _update(  # a step without a name: its gradients are gone before the next one's are made
-                state.critic,
-                _critic_step(state, state.critic, plan, source, game, relax, rng),
-                factor,
-                "critic",
-                state.step,
-            )
+            step = _critic_step(state, state.critic, plan, source, game, _bound(relaxation, plan, rng), rng)
+            losses["critic"] = _update(state.critic, step, factor, "critic", state.step)
+            del step  # its gradients, as large as the net, before the next ones are made
             game.constraint.after_step(state.critic.net)
     rng = sampler.generator(plan.seed, "generator", state.step)
     step, states = _generator_step(state, plan, source, game, _bound(relaxation, plan, rng), rng)
