@@ -254,6 +254,24 @@ def test_constraint_is_kept_after_every_critic_step(objective: str) -> None:
     assert max(p.abs().max().item() for p in state.generator.parameters) > 0.1
 
 
+def test_an_update_waits_once_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+    tolist = Tensor.tolist
+
+    def counted(tensor: Tensor) -> Any:
+        waits.append(tensor.numel())
+        return tolist(tensor)
+
+    game = Game(OBJECTIVES["wasserstein"], 1.0, {"r1": (1.0, PENALTIES["r1"])}, CONSTRAINTS["none"], {})
+    state = point_state(game, [])
+    monkeypatch.setattr(Tensor, "tolist", counted)
+    monkeypatch.setattr(Tensor, "item", None)  # one wait a number
+    plan = dataclasses.replace(PLAN, critic_steps=2, latent=1)
+    losses = play_step(state, plan, POINTS, game, RELAXATIONS["softmax"])
+    assert waits == [4, 4, 3]  # loss, objective, penalty and norm, twice; loss, adversarial and norm
+    assert losses["critic"]["r1"] == pytest.approx(0.5, rel=0.5)
+
+
 def poisoned(at: int, value: float) -> Game:
     """A game whose term is not finite at its call number `at`."""
 

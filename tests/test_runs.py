@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import textgan
-from textgan import files, model, runs
+from textgan import assemble, files, model, runs
 from textgan.config import Config
 from textgan.errors import CorruptError, DivergedError, TextganError, UsageError
 from textgan.game.steps import critic_step
@@ -372,6 +372,35 @@ def test_a_run_is_not_resumed_with_other_settings(key: str, value: int, whole: P
         train(tiny_text, whole, {key: value}, resume=True)
 
 
+def test_a_run_is_not_resumed_at_another_precision(whole: Path, tiny_text: Path) -> None:
+    with pytest.raises(UsageError, match=r"another configuration \(training\.precision auto -> bf16\)"):
+        train(tiny_text, whole, {"training.precision": "bf16"}, resume=True)
+
+
+def test_the_precision_of_a_run_holds_while_it_runs(
+    tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, bool]] = []
+    monkeypatch.setattr(assemble, "choose_precision", lambda name, device: "tf32")  # as on a GPU
+
+    play_step = loop.play_step
+
+    def watched(state: Any, plan: loop.Plan, *rest: Any) -> Any:
+        told.append((plan.precision, torch.backends.cuda.matmul.allow_tf32))
+        return play_step(state, plan, *rest)
+
+    monkeypatch.setattr(loop, "play_step", watched)
+    train(tiny_text, tmp_path / "r", {"training.steps": 1, "evaluation.samples": 20})
+    assert told == [("tf32", True)]
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_a_precision_that_the_device_lacks_is_refused_before_the_corpus_is_read(tmp_path: Path) -> None:
+    flags = {"training.precision": "tf32", "training.device": "cpu"}
+    with pytest.raises(UsageError, match=r"^training\.precision: tf32 exists on cuda only, and this device is cpu"):
+        train(tmp_path / "missing.txt", tmp_path / "r", flags)
+
+
 def test_a_run_is_not_resumed_on_other_text(whole: Path, tiny_text: Path, tmp_path: Path) -> None:
     text, run = tmp_path / "x.txt", tmp_path / "r"
     text.write_text(tiny_text.read_text())
@@ -433,8 +462,9 @@ def test_a_run_that_diverges_keeps_its_last_checkpoint(
         {"window_likelihood.weight": 1.0, "count_critic.weight": 0.0},
         {"count_critic.likeliest": 4, "count_critic.kept": 6, "text.length": 13},
         {"text.pad": "backtick", "text.cut": "line", "text.decode": "argmax", "text.max_symbols": 5},
+        {"training.precision": "bf16"},
     ],
-    ids=["counts alone", "paper", "relativistic", "clipped", "likelihood", "likeliest", "backtick"],
+    ids=["counts alone", "paper", "relativistic", "clipped", "likelihood", "likeliest", "backtick", "bfloat16"],
 )
 def test_every_kind_of_game_is_played_and_resumed_exactly(
     flags: dict[str, Any], tiny_text: Path, tmp_path: Path

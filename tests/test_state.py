@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from textgan.training.state import Player
+from textgan.training.state import Player, laid_out
 
 
 @pytest.mark.parametrize("layout", ["as the weights", "transposed"])
@@ -32,3 +32,17 @@ def test_the_factor_scales_the_step() -> None:
     before = net.weight.detach().clone()
     Player.of(net, 1e-2, (0.0, 0.0)).apply((torch.ones(1, 3),), 0.5)
     torch.testing.assert_close(before - net.weight, torch.full((1, 3), 0.5e-2))
+
+
+def test_a_gradient_is_copied_only_where_its_layout_is_not_the_weights() -> None:
+    weight = torch.zeros(4, 3, 5)
+    same, turned = torch.rand(4, 3, 5), torch.rand(3, 4, 5).transpose(0, 1)
+    assert laid_out(same, weight) is same
+    copied = laid_out(turned, weight)
+    assert torch.equal(copied, turned)
+    assert copied.stride() == weight.stride()
+    flipped = torch.zeros(3, 4, 5).transpose(0, 1)  # a weight with a layout of its own
+    assert laid_out(turned, flipped) is turned
+    assert laid_out(same, flipped).stride() == flipped.stride()
+    spread = torch.rand(1, 1, 1).expand(4, 3, 5)  # one number for all, as a sum's gradient is
+    assert laid_out(spread, weight).stride() == weight.stride()

@@ -34,6 +34,7 @@ from textgan.spaces import Text
 from textgan.symbols import Symbols
 from textgan.training import sampler
 from textgan.training.loop import Plan, Source
+from textgan.training.precision import choose_precision
 from textgan.training.state import Player, TrainingState
 
 BLOCK = 65_536  # rows read from disk at a time
@@ -133,6 +134,7 @@ def build(
     """Build everything a run is made of."""
     check(config)
     device = choose_device(config.training.device)
+    choose_precision(config.training.precision, device)  # or say so before the corpus is read
     corpus = open_corpus(config, tell, show)
     space, labelled = Text.from_json(corpus.space.to_json()), bool(corpus.space.labels)
     if labelled and config.window_likelihood.weight:
@@ -213,6 +215,7 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         critic_batch=config.critic.batch or t.batch,
         temperature=config.generator.temperature, schedule=t.schedule, seed=t.seed, log_every=t.log_every,
         evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
+        precision=choose_precision(t.precision, device),
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from textgan.training import checkpoint
 from textgan.training.interrupt import Interrupt
 from textgan.training.loop import Ending, Hooks, Watch
 from textgan.training.loop import train as play
+from textgan.training.precision import products
 from textgan.training.runlog import RunLog
 from textgan.training.state import TrainingState
 
@@ -129,7 +130,9 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
         hooks = Hooks(evaluate, save, guarded()(log.row), watch, interrupt)
         try:
             relaxation = RELAXATIONS[config.generator.relaxation]
-            return play(parts.state, plan_of(config, parts.device), parts.source, parts.game, relaxation, hooks)
+            plan = plan_of(config, parts.device)
+            with products(plan.precision):
+                return play(parts.state, plan, parts.source, parts.game, relaxation, hooks)
         finally:
             watch.closed()
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from textgan.contract import Relaxation
+from textgan.transfers import sent
 
 
 def draw(probabilities: Tensor, *, rng: torch.Generator, shared: bool = False) -> Tensor:
@@ -19,7 +20,7 @@ def draw(probabilities: Tensor, *, rng: torch.Generator, shared: bool = False) -
     uniform = torch.rand(ends.shape[:-1], generator=rng)
     if shared:
         uniform = uniform[:1].expand_as(uniform)
-    uniform = 1 - uniform.to(ends.device, ends.dtype)  # in (0, 1]
+    uniform = 1 - sent(uniform, ends.device).to(ends.dtype)  # in (0, 1]
     # the first end at or past the scaled number: always there, and never a symbol of probability 0
     return torch.searchsorted(ends, (uniform * ends[..., -1]).unsqueeze(-1)).squeeze(-1)
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from textgan.errors import CorruptError
 from textgan.files import dump_json, verify_folder, write_folder
+from textgan.training.tensors import save_tensors
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
 
@@ -41,8 +41,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: dict[str
     """
 
     def fill(target: Path) -> None:
-        # its own save_file hides a full disk in an error of its own
-        (target / TENSORS).write_bytes(to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()}))
+        save_tensors(target / TENSORS, tensors)
         (target / STATE).write_text(dump_json({"step": step} | state), encoding="utf-8")
 
     write_folder(path_of(folder, step), fill)

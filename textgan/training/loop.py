@@ -11,14 +11,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from textgan.contract import BoundRelaxation, Relaxation, State
 from textgan.errors import DivergedError
 from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.steps import Game, Step, critic_step, generator_step
-from textgan.training import sampler
+from textgan.training import precision, sampler
 from textgan.training.state import Player, TrainingState
+from textgan.transfers import sent
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
@@ -74,6 +75,12 @@ class Plan:
     seconds: float = math.inf
     """Stop after this time in this process."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = "fp32"
+    """fp32, tf32 or bf16."""
+
+    def net(self, net: nn.Module) -> Any:
+        """Return a net as the steps call it, at the run's precision."""
+        return precision.NETS[self.precision](net, self.device)
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,8 @@ class Source:
         The paper goes through shuffled epochs; drawing with replacement needs no state and has the same distribution.
         """
         chosen = torch.randint(len(self.ids), (count,), generator=rng).numpy()
-        rows = torch.from_numpy(self.ids[chosen].astype(np.int64)).to(device)
-        labels = None if self.labels is None else torch.from_numpy(self.labels[chosen].astype(np.int64)).to(device)
+        rows = sent(torch.from_numpy(self.ids[chosen].astype(np.int64)), device)
+        labels = None if self.labels is None else sent(torch.from_numpy(self.labels[chosen].astype(np.int64)), device)
         return rows, labels
 
 
@@ -186,6 +193,7 @@ def play_step(
             rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
             step = _critic_step(state, state.critic, plan, source, game, _bound(relaxation, plan, rng), rng)
             losses["critic"] = _update(state.critic, step, factor, "critic", state.step)
+            del step  # its gradients, as large as the net, before the next ones are made
             game.constraint.after_step(state.critic.net)
     rng = sampler.generator(plan.seed, "generator", state.step)
     step, states = _generator_step(state, plan, source, game, _bound(relaxation, plan, rng), rng)
@@ -196,7 +204,8 @@ def play_step(
 
 
 def _bound(relaxation: Relaxation, plan: Plan, rng: torch.Generator) -> BoundRelaxation:
-    return lambda logits: relaxation(logits, temperature=plan.temperature, rng=rng)
+    # a softmax of bfloat16 would lose the rare symbols
+    return lambda logits: relaxation(logits.float(), temperature=plan.temperature, rng=rng)
 
 
 def _critic_step(
@@ -209,11 +218,13 @@ def _critic_step(
     rng: torch.Generator,
 ) -> Step:
     rows, condition = source.draw(plan.critic_batch, rng, plan.device)
-    noise = sampler.noise(plan.critic_batch, plan.latent, rng=rng).to(plan.device)
+    noise = sent(sampler.noise(plan.critic_batch, plan.latent, rng=rng), plan.device)
     with torch.no_grad():
-        fake = bind_generator(state.generator.net, condition)(noise, relax).sample
+        fake = bind_generator(plan.net(state.generator.net), condition)(noise, relax).sample
     real = source.to_sample(rows)
-    return critic_step(game, bind_critic(critic.net, condition), critic.parameters, real=real, fake=fake, rng=rng)
+    return critic_step(
+        game, bind_critic(plan.net(critic.net), condition), critic.parameters, real=real, fake=fake, rng=rng
+    )
 
 
 def _generator_step(
@@ -223,14 +234,14 @@ def _generator_step(
     judged = min(plan.critic_batch, plan.batch)
     critic = None
     if state.critic is not None:
-        critic = bind_critic(state.critic.net, None if condition is None else condition[:judged])
+        critic = bind_critic(plan.net(state.critic.net), None if condition is None else condition[:judged])
     return generator_step(
         game,
-        bind_generator(state.generator.net, condition),
+        bind_generator(plan.net(state.generator.net), condition),
         critic,
         state.generator.parameters,
         state.states,
-        noise=sampler.noise(plan.batch, plan.latent, rng=rng).to(plan.device),
+        noise=sent(sampler.noise(plan.batch, plan.latent, rng=rng), plan.device),
         relax=relax,
         rows=rows,
         real=source.to_sample(rows[:judged]) if critic is not None and game.objective.pairs else None,
@@ -246,8 +257,8 @@ def _update(player: Player, step: Step, factor: float, who: str, done: int) -> d
     Raises:
         DivergedError: a loss or the gradients' norm is not finite.
     """
-    norm = torch.nn.utils.get_total_norm(step.gradients)
-    numbers = {name: value.item() for name, value in (step.losses | {"gradient_norm": norm}).items()}
+    scalars = step.losses | {"gradient_norm": torch.nn.utils.get_total_norm(step.gradients)}
+    numbers = dict(zip(scalars, torch.stack([*scalars.values()]).tolist(), strict=True))  # one wait for the device
     for name, value in numbers.items():
         if not math.isfinite(value):
             raise DivergedError(

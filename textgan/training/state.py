@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from textgan.contract import Term
 
@@ -35,8 +36,7 @@ class Player:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * factor
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            # torch's fused Adam reads memory in order, whatever the strides; a double backward gives transposed ones
-            parameter.grad = torch.empty_like(parameter).copy_(gradient)
+            parameter.grad = laid_out(gradient, parameter)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -73,9 +73,8 @@ class TrainingState:
         The decay is min(d, (1+step)/(10+step)), so that the first random weights are soon forgotten.
         """
         decay = min(self.averaging, (1 + self.step) / (10 + self.step)) if self.averaging else 0.0
-        with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.generator.net.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average([*self.average.parameters()], self.generator.parameters, None)  # all weights in one call
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything, by flat name."""
@@ -95,6 +94,14 @@ class TrainingState:
         for name, term in self.terms.items():
             self.states[name] = term.unpack(within(f"terms.{name}", tensors))
         self.step = step
+
+
+def laid_out(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """Return a gradient laid out in memory as its parameter is; copied only where it is not.
+
+    torch's fused Adam reads memory in order, whatever the strides; a double backward gives transposed ones.
+    """
+    return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
 
 
 def within(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
