@@ -179,7 +179,7 @@ class CountCritic:
         chosen, p = likeliest_classes(probabilities, self.likeliest)
         with torch.no_grad():
             scored, after = self._score(drawn, telling(chosen, p, drawn), state, batch.labels)
-            reward = sum(scored[1:], start=scored[0]) / len(scored)
+            reward = torch.stack(scored).mean(0).contiguous()
             if self.likeliest:  # symbols that are not scored count as the mean, not as 0
                 reward -= (p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)
         return -(p * reward).sum(-1).mean(), after
