@@ -204,7 +204,7 @@ def test_windows_around_a_position_are_those_of_a_row_with_another_symbol_in_it(
     windows = Windows(4, 5, edges=min(edges, 3))
     rows = torch.randint(4, (3, length), generator=torch.Generator().manual_seed(edges)).int()
     alternatives = torch.tensor([3, 0, 2], dtype=torch.int32)
-    codes = windows.replaced(rows, alternatives).unflatten(2, (length, 3))
+    codes = windows.replaced(rows, alternatives).view(4, 3, length, 3)
     void = {(j, t) for j, positions in windows.void(length) for t in range(length)[positions]}
     for t in range(length):
         for k, symbol in enumerate(alternatives.tolist()):

@@ -80,7 +80,7 @@ class Table:
         for window, positions in self.windows.void(length):
             logs[window, :, positions.start * batch : positions.stop * batch] = 1  # a reward of 0
         total = logs.clamp_(max=2 * clip + 1).sum(0).sub_(self.windows.order).mul_(0.5)
-        return total.unflatten(1, (length, batch)).permute(2, 1, 0)
+        return total.view(-1, length, batch).permute(2, 1, 0)
 
     def reward(self, slots: Tensor, state: State, clip: float) -> Tensor:
         """Return ½ log2((P + Q') / 2Q') at table entries, at most `clip`, with Q' = Q + 1e-7. [bits]"""
@@ -103,8 +103,8 @@ class Table:
         pairs, increment, total = state["pairs"], state["increment"] / forgetting, state["total"]
         counts = pairs[:, 1]
         if increment > LARGEST:
-            for part in counts.split(SWEPT):
-                F.threshold_(part.div_(increment), FORGOTTEN, 0)
+            for part in torch.split(counts, SWEPT):
+                F.threshold(part.div_(increment), FORGOTTEN, 0, inplace=True)
             total, increment = total / increment, torch.ones_like(increment)
         counts.index_add_(0, slots, increment.expand(len(slots)))
         return self._payable({"pairs": pairs, "increment": increment, "total": total + increment * len(slots)})
