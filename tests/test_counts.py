@@ -12,7 +12,8 @@ from torch import Tensor
 
 from textgan.contract import Output, State, Term, TermBatch
 from textgan.game import counts
-from textgan.game.counts import Table, Windows, count_critic, likeliest_classes, merge_rare, tables
+from textgan.game.counts import Table, count_critic, likeliest_classes, merge_rare, tables
+from textgan.game.windows import Windows
 
 Window = tuple[int, ...]
 
@@ -250,7 +251,10 @@ def test_scoring_the_likeliest_only(corpus: Tensor, earlier: Tensor, rng: torch.
     assert torch.equal(all_classes, p)
 
 
-def test_counts_forget_a_share_at_every_step_across_rescaling(rng: torch.Generator) -> None:
+def test_counts_forget_a_share_at_every_step_across_rescaling(
+    rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "SWEPT", 4)  # of 9 entries
     (table,) = tables([every_row(3, 2)], orders=[2], classes=3)
     state, expected, total = table.empty(), torch.zeros(9, dtype=torch.float64), 0.0
     for _ in range(40):  # increments reach 2^14 > LARGEST several times

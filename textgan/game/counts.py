@@ -23,68 +23,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from textgan.contract import State, Term, TermBatch
+from textgan.game import pages
+from textgan.game.windows import TABLE_BITS, Windows
 
-TABLE_BITS = 24  # the largest table has 2**24 entries; windows that do not fit share them by hash
 PRIOR = 1e-7  # added to Q, so that an unseen window has a finite reward
 LARGEST = 1e4  # size of one draw's increment at which counts are scaled back
-FORGOTTEN = 1e-6  # counts below this share of a fresh draw are dropped, which keeps checkpoints small
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Numbers every window of n symbol classes: exactly where classes**n entries fit in 2**bits, else by hash.
-
-    A code is a sum over positions of multiplier times class, modulo 2**32 (int32 wraps): another symbol at one
-    position is one multiplication away, whether codes are exact or hashed.
-
-    With `edges`, so many edge symbols (the last class) stand on each side of a row, as before the first word of an
-    n-gram model: the first and last symbols are then in as many windows as the others, which know where a row begins.
-    """
-
-    order: int
-    classes: int
-    """Symbol classes, the edge among them if there are edges."""
-    bits: int = TABLE_BITS
-    edges: int = 0
-    labels: int = 1
-    """Labels of a labelled corpus: its windows have the label as one more symbol in front."""
-
-    @property
-    def exact(self) -> bool:
-        """Every window has an entry of its own."""
-        return bool(self.labels * self.classes**self.order <= 1 << self.bits)
-
-    @property
-    def size(self) -> int:
-        """Entries of the table."""
-        return self.labels * self.classes**self.order if self.exact else 1 << self.bits
-
-    @cached_property
-    def multipliers(self) -> tuple[int, ...]:
-        """One a position: powers of the class count, or odd numbers that are the same in every process."""
-        if self.exact:
-            return tuple(self.classes ** (self.order - 1 - j) for j in range(self.order))
-        return _odd_numbers(self.order, seed=self.order)
-
-    @cached_property
-    def label_multiplier(self) -> int:
-        """The label's, as the first of the multipliers of one symbol more."""
-        return int(self.classes**self.order) if self.exact else _odd_numbers(1, seed=0)[0]
-
-    def codes(self, classes: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Codes (batch, window) int32 of every window of rows (batch, position) int32 with labels (batch,)."""
-        classes = F.pad(classes, (self.edges, self.edges), value=self.classes - 1)
-        count = classes.shape[1] - self.order + 1
-        codes = classes[:, :count] * self.multipliers[0]
-        for j in range(1, self.order):
-            codes += classes[:, j : j + count] * self.multipliers[j]
-        if labels is not None:
-            codes += labels.int().unsqueeze(1) * self.label_multiplier
-        return codes
-
-    def slots(self, codes: Tensor) -> Tensor:
-        """Table entries of codes, any shape, int32; a hash is the top bits of its code."""
-        return codes if self.exact else (codes >> (32 - self.bits)) & (self.size - 1)
+ORDERED_AS = {torch.float32: torch.int32, torch.float64: torch.int64}  # positive floats order as their bits do
+NEGLIGIBLE = 2.0**-24  # probability that a float32 sum with 1 in it does not see
+SWEPT = 1 << 17  # entries scaled back at a time: a part stays in the cache from one pass to the next
+FORGOTTEN = 1e-6  # counts up to this share of a fresh draw are dropped, which keeps checkpoints small
 
 
 @dataclass(frozen=True)
@@ -128,36 +75,36 @@ class Table:
         Returns:
             (batch, position, alternative) float32 [bits].
         """
-        codes = self.windows.codes(classes, labels)
-        change = alternatives - classes.unsqueeze(-1)  # (batch, position, alternative)
-        total = torch.zeros(change.shape, device=classes.device)
-        length, edges = classes.shape[1], self.windows.edges
-        for j, multiplier in enumerate(self.windows.multipliers):  # window s has position s + j - edges at its j
-            first, last = max(0, edges - j), min(codes.shape[1], length + edges - j)
-            positions = slice(first + j - edges, last + j - edges)
-            replaced = codes[:, first:last].unsqueeze(-1) + change[:, positions] * multiplier
-            total[:, positions] += self.reward(self.windows.slots(replaced), state, clip)
-        return total
+        logs = self._logs(self.windows.slots(self.windows.replaced(classes, alternatives, labels)), state)
+        batch, length = classes.shape
+        for window, positions in self.windows.void(length):
+            logs[window, :, positions.start * batch : positions.stop * batch] = 1  # a reward of 0
+        total = logs.clamp_(max=2 * clip + 1).sum(0).sub_(self.windows.order).mul_(0.5)
+        return total.view(-1, length, batch).permute(2, 1, 0)
 
     def reward(self, slots: Tensor, state: State, clip: float) -> Tensor:
         """Return ½ log2((P + Q') / 2Q') at table entries, at most `clip`, with Q' = Q + 1e-7. [bits]"""
+        return self._logs(slots, state).sub_(1).mul_(0.5).clamp_(max=clip)
+
+    def _logs(self, slots: Tensor, state: State) -> Tensor:
+        """Return log2((P + Q') / Q') at table entries."""
         # a pair of float32 is read as one int64: a copy of bits
         pairs = state["pairs"].view(torch.int64).view(-1).index_select(0, slots.flatten()).view(torch.float32)
         p, counts = pairs.view(*slots.shape, 2).unbind(-1)
-        q = counts / state["total"].clamp(min=1e-9) + PRIOR
-        return (p / q).add_(1).log2_().sub_(1).mul_(0.5).clamp_(max=clip)
+        q = (counts / state["total"].clamp(min=1e-9)).add_(PRIOR)
+        return torch.div(p, q, out=q).add_(1).log2_()
 
     def count(self, classes: Tensor, state: State, forgetting: float, labels: Tensor | None = None) -> State:
         """Forget a share of Q, then add the windows of rows (batch, position) with labels (batch,), in place.
 
         The table is not swept at every step: increments grow instead, and are scaled back when they get large.
         """
-        slots = self.windows.slots(self.windows.codes(classes, labels)).flatten().long()
+        slots = self.windows.slots(self.windows.codes(classes, labels)).flatten()
         pairs, increment, total = state["pairs"], state["increment"] / forgetting, state["total"]
         counts = pairs[:, 1]
         if increment > LARGEST:
-            counts /= increment
-            counts[counts < FORGOTTEN] = 0
+            for part in torch.split(counts, SWEPT):
+                F.threshold(part.div_(increment), FORGOTTEN, 0, inplace=True)
             total, increment = total / increment, torch.ones_like(increment)
         counts.index_add_(0, slots, increment.expand(len(slots)))
         return self._payable({"pairs": pairs, "increment": increment, "total": total + increment * len(slots)})
@@ -166,13 +113,14 @@ class Table:
         """Where pads are not paid, lower P of blank windows to Q' if it is above, in place: their reward is then 0."""
         if not self.pads_paid:
             pairs, blank = state["pairs"], self.blank
-            q = pairs[blank, 1] / state["total"].clamp(min=1e-9) + PRIOR
-            pairs[blank, 0] = torch.minimum(self.real[blank], q)
+            q = pairs.index_select(0, blank)[:, 1] / state["total"].clamp(min=1e-9) + PRIOR
+            pairs[:, 0].index_copy_(0, blank, torch.minimum(self.real.index_select(0, blank), q))
         return state
 
     def empty(self) -> State:
         """Return the state before anything was drawn."""
-        pairs = torch.stack([self.real, torch.zeros_like(self.real)], dim=1)
+        pairs = pages.zeros(len(self.real), 2, device=self.real.device)
+        pairs[:, 0] = self.real
         return self._payable({"pairs": pairs, "increment": pairs.new_ones(()), "total": pairs.new_zeros(())})
 
     def pack(self, state: State) -> State:
@@ -227,11 +175,11 @@ class CountCritic:
     def __call__(self, batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
         """Return the loss of a batch and the counts after it."""
         probabilities = merge_rare(batch.output.logits.softmax(-1), self.classes)
-        drawn = batch.output.ids.clamp(max=self.classes - 1).int()
+        drawn = batch.output.ids.T.clamp(max=self.classes - 1).int().contiguous().T  # rows innermost in memory
         chosen, p = likeliest_classes(probabilities, self.likeliest)
         with torch.no_grad():
-            scored, after = self._score(drawn, chosen, state, batch.labels)
-            reward = torch.stack(scored).mean(0)
+            scored, after = self._score(drawn, telling(chosen, p, drawn), state, batch.labels)
+            reward = torch.stack(scored).mean(0).contiguous()
             if self.likeliest:  # symbols that are not scored count as the mean, not as 0
                 reward -= (p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)
         return -(p * reward).sum(-1).mean(), after
@@ -313,11 +261,6 @@ def count_critic(
     return Term(critic, critic.empty, critic.pack, critic.unpack)
 
 
-def _odd_numbers(count: int, *, seed: int) -> tuple[int, ...]:
-    drawn = torch.randint(-(1 << 31), 1 << 31, (count,), generator=torch.Generator().manual_seed(seed))
-    return tuple(int(value) | 1 for value in drawn)
-
-
 def merge_rare(probabilities: Tensor, classes: int) -> Tensor:
     """Add up the probabilities of the ids that share the last class: (..., symbol) -> (..., classes)."""
     if probabilities.shape[-1] == classes:
@@ -331,8 +274,19 @@ def likeliest_classes(probabilities: Tensor, count: int) -> tuple[Tensor, Tensor
     if count == 0 or count >= probabilities.shape[-1]:
         every = torch.arange(probabilities.shape[-1], dtype=torch.int32, device=probabilities.device)
         return every, probabilities
-    p, chosen = probabilities.topk(count, dim=-1, sorted=False)
-    return chosen.int(), p
+    order = probabilities.detach().view(ORDERED_AS[probabilities.dtype])
+    chosen = order.topk(count, dim=-1, sorted=False).indices
+    return chosen.int(), probabilities.gather(-1, chosen)
+
+
+def telling(chosen: Tensor, p: Tensor, drawn: Tensor) -> Tensor:
+    """Return chosen classes (batch, position, class), the drawn one in place of those too unlikely to tell.
+
+    The windows of the drawn are in the cache, where those of the unlikely are read from afar; and what p < 2**-24 adds
+    to a sum over a position is within its rounding. As `Windows.replaced` reads them, rows lie innermost in memory.
+    """
+    told = torch.where(p < NEGLIGIBLE, drawn.unsqueeze(-1), chosen)
+    return told.permute(2, 1, 0).contiguous().permute(2, 1, 0)
 
 
 def _of(name: str, state: State) -> State:

@@ -40,7 +40,7 @@ def straight_through(logits: Tensor, *, temperature: float, rng: torch.Generator
     Source: Bengio, Léonard & Courville 2013, section 4; drawn rather than the likeliest symbol.
     """
     soft, ids = softmax(logits, temperature=temperature, rng=rng)
-    hard = F.one_hot(ids, logits.shape[-1]).to(soft.dtype)
+    hard = torch.zeros_like(soft).scatter_(-1, ids.unsqueeze(-1), 1)  # as one_hot, which goes by way of int64
     return hard + (soft - soft.detach()), ids
 
 
