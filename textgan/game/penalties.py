@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from textgan.contract import Critic, Penalty
+from textgan.transfers import sent
 
 
 def slopes(critic: Critic, samples: Tensor) -> Tensor:
@@ -26,7 +27,7 @@ def slopes(critic: Critic, samples: Tensor) -> Tensor:
 
 def interpolates(real: Tensor, fake: Tensor, *, rng: torch.Generator) -> Tensor:
     """Points a·real + (1-a)·fake with one a ~ U(0, 1) a sample; real and fake are (batch, ...) of one shape."""
-    mix = torch.rand((len(real),) + (1,) * (real.dim() - 1), generator=rng, dtype=real.dtype).to(real.device)
+    mix = sent(torch.rand((len(real),) + (1,) * (real.dim() - 1), generator=rng, dtype=real.dtype), real.device)
     return mix * real + (1 - mix) * fake
 
 
