@@ -133,7 +133,11 @@ def build(
     """Build everything a run is made of."""
     check(config)
     device = choose_device(config.training.device)
-    corpus = open_corpus(config, tell, show)
+    return build_on(config, open_corpus(config, tell, show), device)
+
+
+def build_on(config: Config, corpus: Corpus, device: torch.device) -> Parts:
+    """Build everything a run is made of on a corpus that is open."""
     space, labelled = Text.from_json(corpus.space.to_json()), bool(corpus.space.labels)
     if labelled and config.window_likelihood.weight:
         raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
