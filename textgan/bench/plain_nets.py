@@ -55,7 +55,7 @@ class PlainGenerator(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """Generate one sample a row of noise."""
-        x = self.enter(noise).view(-1, self.width, self.length)
+        x: Tensor = self.enter(noise).view(-1, self.width, self.length)
         x = self.leave(self.blocks(x))
         return F.softmax(x.transpose(1, 2), dim=-1)
 
@@ -71,7 +71,7 @@ class PlainUpBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels_in, position) -> (batch, channels_out, 2 position)."""
-        branch = self.first(F.interpolate(F.leaky_relu(x, 0.2), scale_factor=2))
+        branch: Tensor = self.first(F.interpolate(F.leaky_relu(x, 0.2), scale_factor=2))
         branch = self.second(F.leaky_relu(branch, 0.2))
         shortcut: Tensor = self.shortcut(F.interpolate(x, scale_factor=2))
         return shortcut + 0.3 * branch

@@ -163,8 +163,9 @@ def _render(machine: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> It
     yield table
     threads = f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}"
     yield Text(
-        "\nms: median; ratio: how many times as long the plain way takes (25 % to 75 % of the pairs); limit: share of\n"
-        f"the {machine['gemm_gflops']:,.0f} GFLOP/s that products of matrices reach here, in what the plain way computes\n"
+        "\nms: median. ratio: how many times as long the plain way takes, 25 % to 75 %\n"
+        "of the pairs. limit: what of the speed of matrix products here, which is\n"
+        f"{machine['gemm_gflops']:,.0f} GFLOP/s, is reached in operations of the plain way.\n"
         f"{machine['cpu']}, {threads}, {machine['device']}, torch {machine['torch']}"
     )
     for row in rows:
@@ -176,10 +177,16 @@ def _render(machine: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> It
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
     """Cells of a row."""
-    times = [f"{row['ms']:,.4g}"]
+    times = [_ms(row["ms"])]
     if row["plain_ms"] is None:
         times += ["", ""]
     else:
-        spread = f"{row['ratio_low']:.3g}-{row['ratio_high']:.3g}"
-        times += [f"{row['plain_ms']:,.4g}", f"{row['ratio']:.3g} ({spread})"]
+        ratio, low, high = (
+            f"{row[key]:,.{0 if row[key] >= 100 else 2}f}" for key in ("ratio", "ratio_low", "ratio_high")
+        )
+        times += [_ms(row["plain_ms"]), f"{ratio} ({low}-{high})"]
     return [*times, f"{row['share']:.0%}" if "share" in row else "", str(row["pairs"])]
+
+
+def _ms(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
