@@ -128,9 +128,10 @@ def _of_settings(preset_or_file: str | None, overrides: tuple[str, ...], device:
 def _measure(setup: Setup, cases: Cases, repeats: int | None) -> dict[str, Any]:
     """Time all cases, and say so; each beside the limit of the machine."""
     from textgan.bench import hardware, timing
+    from textgan.runs import flushed_denormals
 
     machine, rows = hardware.describe(setup), []
-    with closing(cases):
+    with closing(cases), flushed_denormals():  # as in training
         for case in cases:
             _tell(f"timing {_named(case.name, case.about)}")
             row = timing.measure(case, timing.Effort.of(repeats), setup.wait)
