@@ -21,7 +21,7 @@ def case(parts: Parts) -> Case:
     def turns() -> None:
         for _ in range(plan.critic_every):
             play_step(parts.state, plan, parts.source, parts.game, relaxation)
-            parts.state.step += 1
+            parts.state.step = (parts.state.step + 1) % plan.steps  # schedules end with the steps
 
     about = {"preset": config.preset, "batch": plan.batch, "length": parts.space.length, "symbols": parts.space.size}
     return Case(f"{config.preset}_step", turns, about=about, units=plan.critic_every, steps=plan.steps)
