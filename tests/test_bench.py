@@ -225,6 +225,8 @@ def test_numbers_that_differ_are_found(found: list[float]) -> None:
     ngrams.same_numbers("x", [1.0, 2.0 + 1e-10], [1.0, 2.0])
     with pytest.raises(TextganError, match="x: the result"):
         ngrams.same_numbers("x", found, [1.0, 2.0])
+    with pytest.raises(TextganError, match="x: the result"):
+        ngrams.same_numbers("x", [1.0], [1.0, 1.0])
 
 
 def test_start_up_that_fails_or_prints_otherwise_is_not_timed(tmp_path: Path) -> None:
