@@ -202,6 +202,9 @@ def test_sampling_that_differs_is_not_timed() -> None:
     plain = PlainGenerator(length=32, symbols=128, latent=128, width=8, blocks=5, kernel=5)
     with pytest.raises(TextganError, match="sample: softmax"):
         sample.check(assemble.model_of(made, None), plain, ["`"] * 128)
+    copy_weights(plain, made.state.average)
+    with pytest.raises(TextganError, match="sample: the result"):
+        sample.check(assemble.model_of(made, None), plain, ["`"] * 128)
 
 
 def test_a_small_difference_of_a_part_is_found_and_rounding_is_not() -> None:
@@ -322,9 +325,18 @@ def test_a_kind_at_a_small_size(kind: Any) -> None:
         assert told["ratio"] == pytest.approx(told["plain_ms"] / told["ms"], rel=1e-3)
 
 
+def test_text_is_loaded_anew_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_text("\n".join(made_up.lines(100, seed=0)), encoding="utf-8")
+    assert len(load.ours(path).train.ids) > 50
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_settings_of_ones_own() -> None:
     made = parts.preset(Setup(), "smoke", made_up.lines(300, seed=0), {"critic.every": 3, "training.steps": 500})
-    told = measure(preset.case(made), ONCE, lambda: None)
+    case = preset.case(made)
+    told = measure(case, ONCE, lambda: None)
+    assert case.units == 3
     assert made.state.step == 6  # of a first turn that is dropped, and one that is timed
     assert (told["name"], told["steps"]) == ("smoke_step", 500)
     assert told["estimate_s"] == pytest.approx(0.5 * told["ms"], rel=1e-3)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from textgan.bench import plain_load, text
 from textgan.bench.case import Case, Cases, Setup, same
+from textgan.bench.plain_load import PAD
 from textgan.corpora.prepare import Corpus, Settings, prepare
+from textgan.symbols import UNKNOWN
 
 LINES, LENGTH, SYMBOLS = 200_000, 32, 2048
 SETTINGS = Settings(LENGTH, cut="line", max_symbols=SYMBOLS)
@@ -38,11 +40,14 @@ def ours(path: Path) -> Corpus:
 def both(path: Path) -> tuple[Counter[str], Counter[str]]:
     """Return the rows of both sides as text, and how often each occurs.
 
-    Ids are compared by what they stand for: ours are numbered by the training lines alone, and lie in two parts.
+    Ids are compared by what they stand for: ours are numbered by the training lines alone, whose characters alone they
+    know, and lie in two parts.
     """
     with tempfile.TemporaryDirectory(dir=path.parent) as cache:
         corpus = prepare(str(path), SETTINGS, cache=cache)
         found = Counter(line for rows in (corpus.train, corpus.heldout) for line in corpus.space.decode(rows.ids))
     plain = plain_load.load(path, length=LENGTH, most=SYMBOLS)
-    lines = ("".join(plain.characters[k] for k in row) for row in plain.ids.tolist())
-    return found, Counter(line.rstrip(plain_load.PAD) for line in lines)
+    known = {PAD, *corpus.space.symbols}
+    characters = [char if char in known else UNKNOWN for char in plain.characters]
+    lines = ("".join(characters[k] for k in row) for row in plain.ids.tolist())
+    return found, Counter(line.rstrip(PAD) for line in lines)

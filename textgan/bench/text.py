@@ -7,7 +7,7 @@ from random import Random
 
 LETTERS = string.ascii_lowercase
 KNOWN = 20_000  # different words
-MARKS = [*("" for _ in range(12)), ",", ".", ";", ")", "?"]  # what stands behind a word
+MARKS = [""] * 300 + [","] * 30 + ["."] * 20 + [mark for mark in string.punctuation if mark != "`"]  # behind a word
 
 
 def lines(count: int, *, seed: int, words: int = 12) -> list[str]:

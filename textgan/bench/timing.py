@@ -12,7 +12,7 @@ import numpy as np
 
 from textgan.bench.case import Case
 
-LONG = 10.0  # a first pair that takes longer is not dropped to warm up, and two more need not follow. [s]
+LONG = 20.0  # a first pair that takes longer is not dropped to warm up, and two more need not follow. [s]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Effort:
 
     most: int = 15
     seconds: float = 10.0
-    """After this time no further pair begins, but three pairs there are, if one takes less than 10 s. [s]"""
+    """After this time no further pair begins, but three pairs there are, if one takes less than 20 s. [s]"""
 
     @classmethod
     def of(cls, repeats: int | None) -> Effort:
@@ -53,7 +53,7 @@ class Pair(NamedTuple):
 def measure(case: Case, effort: Effort, wait: Callable[[], None]) -> dict[str, Any]:
     """Check that both sides of a case agree, time them by turns, and return the row.
 
-    The first pair warms up, and is dropped unless it takes more than 10 s.
+    The first pair warms up, and is dropped unless it takes more than 20 s.
 
     Args:
         case: what is timed.
@@ -64,9 +64,9 @@ def measure(case: Case, effort: Effort, wait: Callable[[], None]) -> dict[str, A
         TextganError: the two sides do not agree.
     """
     case.check()
+    end = time.perf_counter() + effort.seconds
     first = _pair(case, wait)
     pairs, least = ([first], 1) if first.wall > LONG else ([], 3)
-    end = time.perf_counter() + effort.seconds
     while len(pairs) < effort.most and (len(pairs) < least or time.perf_counter() < end):
         pairs.append(_pair(case, wait))
     return row(case, pairs)
