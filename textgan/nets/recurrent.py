@@ -15,8 +15,8 @@ class RecurrentGenerator(nn.Module):
 
     The noise makes the first state, and is added to what is read at every position, lest it be forgotten on the way.
 
-    The relaxation is applied at every position and what it gives is read at the next, embedded by a product with a
-    matrix, so that a soft symbol embeds as well as a drawn one. Before the first symbol the net reads zeros.
+    The relaxation is applied at every position and what it gives is read at the next: a soft symbol is embedded by a
+    product with a matrix, a drawn one that is given as its id by a look-up. Before the first the net reads zeros.
 
     Source: Cho et al. 2014 for the GRU; Williams & Zipser 1989 for teacher forcing.
     """
@@ -37,7 +37,7 @@ class RecurrentGenerator(nn.Module):
         symbol = noise.new_zeros(len(noise), self.symbols)
         steps = []
         for _ in range(self.length):
-            logits, state = self._read((self.embed(symbol) + reminder).unsqueeze(1), state)
+            logits, state = self._read((self._embedded(symbol) + reminder).unsqueeze(1), state)
             symbol, ids = relax(logits.squeeze(1))
             steps.append(Output(logits.squeeze(1), symbol, ids))
         logits, sample, ids = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
@@ -50,8 +50,14 @@ class RecurrentGenerator(nn.Module):
             ids: rows (batch, position) int64.
             noise: (batch, latent), one a row.
         """
-        before = F.pad(F.embedding(ids[:, :-1], self.embed.weight.T), (0, 0, 1, 0))
+        before = F.pad(self._embedded(ids[:, :-1]), (0, 0, 1, 0))
         return self._read(before + self.remind(noise).unsqueeze(1), self._first(noise))[0]
+
+    def _embedded(self, symbols: Tensor) -> Tensor:
+        """Embed ids (...) int64 or soft symbols (..., symbol)."""
+        soft = symbols.is_floating_point()
+        embedded: Tensor = self.embed(symbols) if soft else F.embedding(symbols, self.embed.weight.T)
+        return embedded
 
     def _first(self, noise: Tensor) -> Tensor:
         """Noise (batch, latent) to the state before the first symbol (layer, batch, width)."""
