@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 from textgan import oracles
 from textgan.corpora import matrix
+from textgan.corpora.cards import PREFIXED
 from textgan.corpora.text import archives
 from textgan.corpora.text.archives import hidden
 from textgan.corpora.text.damage import Damage as Damage
@@ -27,7 +28,6 @@ from textgan.files import write_named
 
 BY_FILE = "@file"  # as the label column: one file a class
 STDIN = "-"
-PREFIXED = re.compile("(hf|nltk|grammar|oracle):")  # names of text that lies elsewhere
 NO_COLUMNS = Columns()
 Item = TypeVar("Item")
 
