@@ -235,9 +235,10 @@ class Model:
 
 
 def ahead(tasks: Iterator[Callable[[], list[str]]]) -> Iterator[list[str]]:
-    """Yield what each task returns, in order, while the next ones run: one a thread of torch, which each has for itself.
+    """Yield what each task returns, in order, while the next ones run, as many at once as torch has threads.
 
-    Rows side by side fill the cores better than one product on all of them, and come out the same on any number.
+    Each has one thread: rows side by side fill the cores better than one product on all of them, and come out the same
+    on any number.
     """
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, "textgan", torch.set_num_threads, (1,))
@@ -253,7 +254,7 @@ def ahead(tasks: Iterator[Callable[[], list[str]]]) -> Iterator[list[str]]:
 
 
 def _pick(rng: torch.Generator, rows: slice) -> Pick:
-    """Draw symbols by the numbers of these rows of a block, in whatever order a net asks for them; of one row for all."""
+    """Draw symbols by the numbers that these rows of a block have, or one row for all, in the order a net asks for."""
 
     def pick(probabilities: Tensor) -> Tensor:
         return at_share(probabilities, torch.rand(BLOCK, *probabilities.shape[1:-1], generator=rng)[rows])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,7 +33,7 @@ class RecurrentGenerator(nn.Module):
 
     def forward(self, noise: Tensor, relax: BoundRelaxation) -> Output:
         """Generate one sample a row of noise (batch, latent), position by position."""
-        state, reminder = self._first(noise).unbind(), self.remind(noise)
+        state, reminder = list(self._first(noise)), self.remind(noise)
         symbol = noise.new_zeros(len(noise), self.symbols)
         steps = []
         for _ in range(self.length):
@@ -71,7 +69,7 @@ class RecurrentGenerator(nn.Module):
         first = torch.tanh(self.enter(noise)).reshape(len(noise), self.gru.num_layers, -1)
         return first.transpose(0, 1).contiguous()
 
-    def _step(self, read: Tensor, state: Sequence[Tensor]) -> list[Tensor]:
+    def _step(self, read: Tensor, state: list[Tensor]) -> list[Tensor]:
         """Read one symbol (batch, width) in a state (batch, width) a layer: the next state, the last layer's on top."""
         after = list[Tensor]()
         for before, weights in zip(state, self.gru.all_weights, strict=True):
