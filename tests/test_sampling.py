@@ -185,7 +185,7 @@ def test_what_runs_ahead_comes_in_order_on_one_thread_of_torch_each_and_stays_ne
         time.sleep(0.005 * (i % 2))
         return [f"{i} {torch.get_num_threads()}"]
 
-    for i, lines in enumerate(ahead((lambda i=i: task(i)) for i in range(50))):  # type: ignore[misc]
+    for i, lines in enumerate(ahead(((lambda i=i: task(i)) for i in range(50)), 50)):  # type: ignore[misc]
         assert lines == [f"{i} 1"]
         time.sleep(0.1 * (i < 2))
         assert max(begun) <= i + 4  # two that run, and two that wait
@@ -202,13 +202,24 @@ def test_tasks_that_nobody_waits_for_are_not_begun() -> None:
             raise ValueError("no")
         return []
 
-    running = ahead((lambda i=i: task(i)) for i in range(50))  # type: ignore[misc]
+    running = ahead(((lambda i=i: task(i)) for i in range(50)), 50)  # type: ignore[misc]
     assert next(running) == []
-    with pytest.raises(ValueError, match="^no$"):
+    with pytest.raises(ValueError, match=r"^no$"):
         next(running)
     assert max(begun) < 6
     assert not any(thread.name.startswith("textgan") for thread in threading.enumerate())
     assert torch.get_num_threads() == in_a_thread(torch.get_num_threads) == 2
+
+
+@pytest.mark.parametrize(("count", "each"), [(0, 0), (1, 7), (2, 3), (3, 2), (7, 1), (20, 1)])
+def test_few_tasks_share_the_threads(count: int, each: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(7)
+    try:
+        told = list(ahead((lambda: [str(torch.get_num_threads())] for _ in range(count)), count))
+    finally:
+        torch.set_num_threads(before)
+    assert told == [[str(each)]] * count
 
 
 # --- where a share lies

@@ -93,11 +93,12 @@ class Model:
             return self.space.decode(ids.numpy()[: n - block * BLOCK - start])
 
         blocks = enumerate(self._conditions(n, seed, label))
-        return ahead(
+        parts = (
             partial(lines, block, start, condition)
             for block, condition in blocks
             for start in range(0, min(BLOCK, n - block * BLOCK), rows)
         )
+        return ahead(parts, -(-n // rows))
 
     def interpolate(
         self, start: int, end: int, *, steps: int = 8, temperature: float | None = None, label: str | None = None
@@ -234,16 +235,20 @@ class Model:
         write_folder(folder, fill)
 
 
-def ahead(tasks: Iterator[Callable[[], list[str]]]) -> Iterator[list[str]]:
+def ahead(tasks: Iterator[Callable[[], list[str]]], count: int) -> Iterator[list[str]]:
     """Yield what each task returns, in order, while the next ones run, as many at once as torch has threads.
 
-    Each has one thread: rows side by side fill the cores better than one product on all of them, and come out the same
-    on any number.
+    Rows side by side fill the cores better than one product on all of them; few tasks share the threads.
+
+    Args:
+        tasks: each is begun shortly before it is needed.
+        count: how many there are.
     """
     threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, "textgan", torch.set_num_threads, (1,))
+    together = max(1, min(threads, count))
+    pool = ThreadPoolExecutor(together, "textgan", torch.set_num_threads, (threads // together,))
     try:
-        running = deque(pool.submit(task) for task in islice(tasks, 2 * threads))
+        running = deque(pool.submit(task) for task in islice(tasks, 2 * together))
         while running:
             done = running.popleft().result()
             running.extend(pool.submit(task) for task in islice(tasks, 1))
