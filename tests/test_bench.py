@@ -185,7 +185,7 @@ def test_training_that_differs_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> 
     spoilt(sides.plain.critic)
     with pytest.raises(TextganError, match=r"critic_step: .* off the plain result"):
         step.check_critic(sides)
-    monkeypatch.setattr(step, "generator_loss", lambda *batch: 1.01 * generator_loss(*batch))
+    monkeypatch.setattr(step, "generator_loss", lambda *batch: 1.03 * generator_loss(*batch))
     with pytest.raises(TextganError, match="generator_update: loss is"):
         step.check_generator(sides)
 
@@ -213,7 +213,7 @@ def test_a_small_difference_of_a_part_is_found_and_rounding_is_not() -> None:
     with pytest.raises(TextganError, match="x: a is"):
         same_tensors("x", {"a": torch.tensor([3.0, 4.1]), "b": plain["b"]}, plain)
     with pytest.raises(TextganError, match="x: b is"):
-        same_tensors("x", {"a": plain["a"], "b": plain["b"] * 1.01}, plain)
+        same_tensors("x", {"a": plain["a"], "b": plain["b"] * 1.03}, plain)
     with pytest.raises(TextganError, match="x: a is nan"):
         same_tensors("x", {"a": plain["a"] * torch.nan, "b": plain["b"]}, plain)
     with pytest.raises(TextganError, match="parts"):
