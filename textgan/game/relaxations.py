@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from textgan.contract import Relaxation
-from textgan.transfers import sent
+from textgan.transfers import drawn
 
 
 def draw(probabilities: Tensor, *, rng: torch.Generator, shared: bool = False) -> Tensor:
@@ -17,10 +19,10 @@ def draw(probabilities: Tensor, *, rng: torch.Generator, shared: bool = False) -
     With `shared` every row, along the first axis, has the numbers of the first.
     """
     ends = probabilities.detach().cumsum(-1)
-    uniform = torch.rand(ends.shape[:-1], generator=rng)
+    uniform = drawn(partial(torch.rand, ends.shape[:-1]), rng, ends.device)
     if shared:
         uniform = uniform[:1].expand_as(uniform)
-    uniform = 1 - sent(uniform, ends.device).to(ends.dtype)  # in (0, 1]
+    uniform = 1 - uniform.to(ends.dtype)  # in (0, 1]
     # the first end at or past the scaled number: always there, and never a symbol of probability 0
     return torch.searchsorted(ends, (uniform * ends[..., -1]).unsqueeze(-1)).squeeze(-1)
 
