@@ -141,8 +141,9 @@ KINDS = {
 def test_replayed_steps_train_to_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     on_tape(monkeypatch)
     recorder = Recorder()
-    assert_same(KINDS[name].ended(Recorder(), graphs=False), KINDS[name].ended(recorder, graphs=True))
-    assert recorder.notes == []
+    plain = Recorder()
+    assert_same(KINDS[name].ended(plain, graphs=False), KINDS[name].ended(recorder, graphs=True))
+    assert plain.notes == recorder.notes == []
 
 
 @pytest.mark.parametrize("name", ["paper", "projection"])
@@ -168,6 +169,22 @@ def test_python_plays_the_critics_step_no_more_once_it_is_captured(monkeypatch: 
     Kind().ended(Recorder(), graphs=True, steps=(6,))
     # to see what is drawn, to capture, to compare
     assert calls == ["critic_step"] * 3 + ["generator_step"] * 6
+
+
+def test_only_what_is_asked_for_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    captured: list[str] = []
+
+    def capture(function: Callable[[], Step]) -> tuple[Callable[[], None], Step]:
+        captured.append("step")
+        return taped(function)
+
+    on_tape(monkeypatch, capture)
+    Kind().ended(Recorder(), graphs=False)
+    game = new_game()
+    state, source, _ = Kind().start()
+    state = TrainingState(state.generator, None, 0.9, {name: term for name, (_, term) in game.terms.items()})
+    train(state, dataclasses.replace(PLAN, graphs=True), source, game, RELAXATIONS["softmax"], Recorder().hooks())
+    assert captured == []
 
 
 def refused(function: Callable[[], Step]) -> tuple[Callable[[], None], Step]:
