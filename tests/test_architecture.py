@@ -43,10 +43,13 @@ ALLOWED = {
     "assemble": BOTTOM
     | {"config", "corpora", "game", "memory", "metrics", "model", "nets", "oracles", "spaces", "symbols", "training"},
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
+    "bench": BOTTOM
+    | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
     "cli": BOTTOM
     | {
         "assemble",
+        "bench",
         "config",
         "corpora",
         "metrics",

@@ -29,6 +29,7 @@ OPTIONS = {
     "report": "--compat --count --count-pads --data --encoder --fail-above --fail-below --html --json --max-chars "
     "--max-lines --metrics --n --pieces --reference --references --samples --seed --train",
     "compare": "--count --json --metrics --models --n --seed",
+    "bench": "--config --count --device --json --repeats --set --threads --widths",
     "show": "--config --describe --json --origin --set",
 }
 """Options are a promise: one that goes, or changes its name, breaks somebody's script."""

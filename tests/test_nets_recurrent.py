@@ -187,7 +187,7 @@ def test_symbols_are_drawn_from_the_softmax_at_the_temperature_given_those_befor
     with torch.inference_mode():
         z = torch.randn(6000, 6, generator=torch.Generator().manual_seed(8))
         pick = partial(_draw, rng=torch.Generator().manual_seed(9))
-        ids = made._part(z, None, made._decode(temperature), pick)
+        ids = made._ids(z, None, made._decode(temperature), pick)
         p = (made.net.teacher(ids, z) / temperature).softmax(-1)  # type: ignore[operator]
     shares = torch.nn.functional.one_hot(ids, knows.size).double()
     deviation = (p * (1 - p)).sum(0).sqrt()
@@ -200,7 +200,7 @@ def test_the_unknown_symbol_is_never_fed_back_where_training_held_none() -> None
         made.net.leave.bias[SPACE.unknown] = 1e4  # type: ignore[operator, union-attr]
     assert "\N{REPLACEMENT CHARACTER}" not in "".join(made.generate(50))
     z = torch.zeros(2, 6)
-    assert (made._part(z, None, made._decode(None), partial(_draw, rng=torch.Generator())) < SPACE.unknown).all()
+    assert (made._ids(z, None, made._decode(None), partial(_draw, rng=torch.Generator())) < SPACE.unknown).all()
 
 
 def _draw(probabilities: Tensor, *, rng: torch.Generator) -> Tensor:

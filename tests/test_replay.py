@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_loop import PLAN, ROWS, Recorder, assert_same
+from test_loop import PLAN, ROWS, Recorder, assert_same, new_game
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only

@@ -135,7 +135,11 @@ def build(
     check(config)
     device = choose_device(config.training.device)
     choose_precision(config.training.precision, device)  # or say so before the corpus is read
-    corpus = open_corpus(config, tell, show)
+    return build_on(config, open_corpus(config, tell, show), device)
+
+
+def build_on(config: Config, corpus: Corpus, device: torch.device) -> Parts:
+    """Build everything a run is made of on a corpus that is open."""
     space, labelled = Text.from_json(corpus.space.to_json()), bool(corpus.space.labels)
     if labelled and config.window_likelihood.weight:
         raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")

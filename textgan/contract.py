@@ -36,7 +36,9 @@ class Relaxation(Protocol):
 
 
 BoundRelaxation = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""A relaxation whose temperature and randomness are already chosen: what a generator receives."""
+"""A relaxation whose temperature and randomness are already chosen: what a generator receives.
+
+One that only draws may give the ids for the sample, where no critic looks."""
 
 
 class Generator(Protocol):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, repeat
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,14 @@ from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
 from textgan.game.conditions import bind_generator
-from textgan.game.relaxations import draw
+from textgan.game.relaxations import at_share
 from textgan.nets import GENERATORS
 from textgan.nets.conditional import ConditionalGenerator
 from textgan.spaces import Text
 from textgan.training import sampler
 
-PART = 1 << 22  # logits of rows that go through the net at once: large vocabularies would fill the memory
-BLOCK = 256  # rows generated together; always whole blocks, so that a row depends on its seed and index only
+PART = 1 << 19  # logits of rows that go through the net at once: 2 MB, which stay in the cache
+BLOCK = 256  # rows whose noise and draws come from one generator, so that a row depends on its seed and index only
 MANY = 20  # labels that a model card names
 Pick = Callable[[Tensor], Tensor]
 """Probabilities (..., symbol) to drawn ids (...)."""
@@ -81,10 +83,22 @@ class Model:
         """Yield the lines of `generate` in blocks, so that any number fits in memory."""
         if n < 0:
             raise TextganError(f"cannot generate {n} lines; ask for 0 or more")
-        decode = self._decode(temperature)
-        for block, condition in enumerate(self._conditions(n, seed, label)):
-            ids = self._ids(sampler.generator(seed, "generate", block), condition, decode)
-            yield self.space.decode(ids.numpy()[: n - block * BLOCK])
+        decode, rows = self._decode(temperature), self._rows
+
+        def lines(block: int, start: int, condition: Tensor | None) -> list[str]:
+            rng, part = sampler.generator(seed, "generate", block), slice(start, start + rows)
+            noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng)[part]
+            labels = None if condition is None else condition[part]
+            ids = self._ids(noise, labels, decode, _pick(rng, part))
+            return self.space.decode(ids.numpy()[: n - block * BLOCK - start])
+
+        blocks = enumerate(self._conditions(n, seed, label))
+        parts = (
+            partial(lines, block, start, condition)
+            for block, condition in blocks
+            for start in range(0, min(BLOCK, n - block * BLOCK), rows)
+        )
+        return ahead(parts, -(-n // rows))
 
     def interpolate(
         self, start: int, end: int, *, steps: int = 8, temperature: float | None = None, label: str | None = None
@@ -174,19 +188,13 @@ class Model:
 
     @property
     def _rows(self) -> int:
-        """How many rows go through the net at once."""
-        return min(BLOCK, max(1, PART // (self.space.length * self.space.size)))
+        """How many rows go through the net at once, always: a power of two, at most a block."""
+        fit = PART // (self.space.length * self.space.size)
+        return min(BLOCK, 1 << max(0, fit.bit_length() - 1))
 
     def _noise(self, seed: int) -> Tensor:
         """The noise (latent,) of a seed's first line."""
         return sampler.noise(BLOCK, self.config.generator.latent, rng=sampler.generator(seed, "generate", 0))[0]
-
-    def _ids(self, rng: torch.Generator, condition: Tensor | None, decode: Decode) -> Tensor:
-        """One block of ids (row, position) under labels (row,)."""
-        noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng)
-        labels = repeat(None) if condition is None else torch.split(condition, self._rows)
-        parts = zip(torch.split(noise, self._rows), labels, strict=False)
-        return torch.cat([self._part(part, label, decode, partial(draw, rng=rng)) for part, label in parts])
 
     def _lines(self, points: Tensor, seed: int, temperature: float | None, label: str | None) -> list[str]:
         """The lines of points (count, latent), each drawn and labelled as the first line of a seed."""
@@ -197,19 +205,19 @@ class Model:
             rng = sampler.generator(seed, "generate", 0)
             sampler.noise(BLOCK, points.shape[1], rng=rng)  # comes before the draws
             whole = F.pad(part, (0, 0, 0, self._rows - len(part)))  # so many rows at once as `generate` has
-            ids = self._part(whole, labels, decode, partial(draw, rng=rng, shared=True))
+            ids = self._ids(whole, labels, decode, _pick(rng, slice(1)))
             lines += self.space.decode(ids.numpy()[: len(part)])
         return lines
 
     @torch.inference_mode()
-    def _part(self, noise: Tensor, condition: Tensor | None, decode: Decode, pick: Pick) -> Tensor:
-        """Ids (row, position) of noise under labels; a recurrent net reads the symbols that are decoded."""
+    def _ids(self, noise: Tensor, labels: Tensor | None, decode: Decode, pick: Pick) -> Tensor:
+        """Ids (row, position) of noise (row, latent) under labels (row,)."""
         device = next(self.net.parameters()).device
-        generator = bind_generator(self.net, None if condition is None else condition.to(device))
+        generator = bind_generator(self.net, None if labels is None else labels.to(device))
 
         def relax(logits: Tensor) -> tuple[Tensor, Tensor]:
             ids = decode(self.space.allowed(logits), pick)
-            return self.space.to_sample(ids), ids
+            return ids, ids
 
         return generator(noise.to(device), relax).ids.cpu()
 
@@ -227,8 +235,40 @@ class Model:
         write_folder(folder, fill)
 
 
+def ahead(tasks: Iterator[Callable[[], list[str]]], count: int) -> Iterator[list[str]]:
+    """Yield what each task returns, in order, while the next ones run, as many at once as torch has threads.
+
+    Rows side by side fill the cores better than one product on all of them; few tasks share the threads.
+
+    Args:
+        tasks: each is begun shortly before it is needed.
+        count: how many there are.
+    """
+    threads = torch.get_num_threads()
+    together = max(1, min(threads, count))
+    pool = ThreadPoolExecutor(together, "textgan", torch.set_num_threads, (threads // together,))
+    try:
+        running = deque(pool.submit(task) for task in islice(tasks, 2 * together))
+        while running:
+            done = running.popleft().result()
+            running.extend(pool.submit(task) for task in islice(tasks, 1))
+            yield done
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # which threads to come would have from the pool's
+
+
+def _pick(rng: torch.Generator, rows: slice) -> Pick:
+    """Draw symbols by the numbers that these rows of a block have, or one row for all, in the order a net asks for."""
+
+    def pick(probabilities: Tensor) -> Tensor:
+        return at_share(probabilities, torch.rand(BLOCK, *probabilities.shape[1:-1], generator=rng)[rows])
+
+    return pick
+
+
 def _argmax(temperature: float, logits: Tensor, pick: Pick) -> Tensor:
-    return logits.argmax(-1)
+    return logits.max(-1).indices  # argmax takes longer
 
 
 def _sample(temperature: float, logits: Tensor, pick: Pick) -> Tensor:

@@ -17,7 +17,5 @@ class Text(Symbols):
         return samples.scatter_(-1, ids.long().unsqueeze(-1), 1)
 
     def allowed(self, logits: Tensor) -> Tensor:
-        """Logits with the unknown symbol ruled out where training held none."""
-        if self.knows_unknown:
-            return logits
-        return logits.index_fill(-1, torch.tensor(self.unknown, device=logits.device), float("-inf"))
+        """Logits (..., symbol) without the unknown symbol, the last, where training held none."""
+        return logits if self.knows_unknown else logits[..., : self.unknown]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -50,15 +51,22 @@ def generate(
     blocks = trained.stream(count, seed=seed, temperature=temperature, label=label)
     with sink(out) as write:
         if as_json:
-            samples = [line for block in blocks for line in block]
-            told = {"schema": 1, "model": str(folder), "n": count, "seed": seed, "samples": samples}
-            if trained.space.labels:
-                told["labels"] = trained.labels(count, seed=seed, label=label)
-            write(json.dumps(told, ensure_ascii=False) + "\n")
+            labels = trained.labels(count, seed=seed, label=label) if trained.space.labels else None
+            for piece in pieces({"schema": 1, "model": str(folder), "n": count, "seed": seed}, blocks, labels):
+                write(piece)
         else:
             show: Callable[[str], str] = printable if out is None and sys.stdout.isatty() else str
             for block in blocks:
                 write("".join(f"{show(line)}\n" for line in block))
+
+
+def pieces(told: dict[str, Any], blocks: Iterable[list[str]], labels: list[str] | None) -> Iterator[str]:
+    """One JSON object, `told` with the samples and their labels, in pieces as the samples come."""
+    dump = partial(json.dumps, ensure_ascii=False)
+    yield dump(told).removesuffix("}") + ', "samples": ['
+    for i, block in enumerate(blocks):
+        yield (", " if i else "") + dump(block)[1:-1]
+    yield "]" + ("" if labels is None else f', "labels": {dump(labels)}') + "}\n"
 
 
 @contextmanager

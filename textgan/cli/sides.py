@@ -53,10 +53,12 @@ class Sides(NamedTuple):
         Raises:
             UsageError: the file is no model of them.
         """
+        if not self.tokenizer:
+            return None
         from textgan.corpora.text.pieces import splitter
 
         try:
-            return splitter(self.tokenizer) if self.tokenizer else None
+            return splitter(self.tokenizer)
         except ValueError as error:
             raise UsageError(f"--pieces: {error}; give the .model file of a sentencepiece model") from None
 
@@ -95,14 +97,13 @@ def of_files(
         UsageError: no reference is named, or no such one.
     """
     from textgan.corpora import cards
-    from textgan.corpora.text.sources import PREFIXED
     from textgan.metrics.lines import read_lines
 
     if reference is None:
         raise UsageError("--samples needs --reference, a file of real text or a corpus to compare with")
     lines = read_lines(samples)
     training = None if train is None else read_lines(train)
-    if reference not in cards.names() and not PREFIXED.match(reference):
+    if reference not in cards.names() and not cards.PREFIXED.match(reference):
         return Sides(lines, read_lines(_reference_file(reference, cards.names())), training)
     found = _of_corpus(reference, data, max_chars)
     return found._replace(samples=lines, training=found.training if training is None else training)

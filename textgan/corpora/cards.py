@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from textgan.resources import folder
 
 DEFAULT_PRESET = "quick"
 KINDS = ("text", "image", "toy")
+PREFIXED = re.compile("(hf|nltk|grammar|oracle):")  # names of text that is no card's and lies elsewhere
 
 
 @dataclass(frozen=True)

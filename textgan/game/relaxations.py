@@ -12,19 +12,28 @@ from textgan.contract import Relaxation
 from textgan.transfers import drawn
 
 
-def draw(probabilities: Tensor, *, rng: torch.Generator, shared: bool = False) -> Tensor:
+def draw(probabilities: Tensor, *, rng: torch.Generator) -> Tensor:
     """Draw one symbol a position, independently: probabilities (..., symbol) -> ids (...) int64.
 
-    One uniform number a position against the cumulative sum, drawn on the CPU so that every device sees the same.
-    With `shared` every row, along the first axis, has the numbers of the first.
+    One uniform number a position, drawn on the CPU so that every device sees the same.
+    """
+    return at_share(probabilities, drawn(partial(torch.rand, probabilities.shape[:-1]), rng, probabilities.device))
+
+
+def at_share(probabilities: Tensor, share: Tensor) -> Tensor:
+    """Return the symbol that lies at a share of the cumulative sum of each position, counted from its end.
+
+    Args:
+        probabilities: (..., symbol), of any sum.
+        share: in [0, 1), (...), or what broadcasts to it.
+
+    Returns:
+        Ids (...) int64.
     """
     ends = probabilities.detach().cumsum(-1)
-    uniform = drawn(partial(torch.rand, ends.shape[:-1]), rng, ends.device)
-    if shared:
-        uniform = uniform[:1].expand_as(uniform)
-    uniform = 1 - uniform.to(ends.dtype)  # in (0, 1]
-    # the first end at or past the scaled number: always there, and never a symbol of probability 0
-    return torch.searchsorted(ends, (uniform * ends[..., -1]).unsqueeze(-1)).squeeze(-1)
+    share = 1 - share.to(ends.device, ends.dtype)  # in (0, 1]
+    # the first end at or past the scaled share: always there, and never a symbol of probability 0
+    return torch.searchsorted(ends, (share * ends[..., -1]).unsqueeze(-1)).squeeze(-1)
 
 
 def softmax(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -195,7 +195,7 @@ def play_step(
 ) -> dict[str, dict[str, float]]:
     """Take `critic_steps` critic steps if it is the critic's turn, then one generator step, and average its weights.
 
-    The order is that of Gulrajani et al. 2017, algorithm 1. `critic` takes the critic's steps, if need be as a graph.
+    The order is that of Gulrajani et al. 2017, algorithm 1. `critic` takes a critic step, plainly unless given.
 
     Returns:
         The losses of the last critic step, if there was one, and of the generator step.

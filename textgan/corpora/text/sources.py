@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 from textgan import oracles
 from textgan.corpora import matrix
+from textgan.corpora.cards import PREFIXED
 from textgan.corpora.text import archives
 from textgan.corpora.text.archives import hidden
 from textgan.corpora.text.damage import Damage as Damage
@@ -27,7 +27,6 @@ from textgan.files import write_named
 
 BY_FILE = "@file"  # as the label column: one file a class
 STDIN = "-"
-PREFIXED = re.compile("(hf|nltk|grammar|oracle):")  # names of text that lies elsewhere
 NO_COLUMNS = Columns()
 Item = TypeVar("Item")
 

@@ -1,0 +1,22 @@
+"""How fast textgan is here, beside the same mathematics written plainly. Importing this costs nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Benchmark(NamedTuple):
+    """Where a benchmark is: a module with `cases(setup)`, and which options it looks at."""
+
+    module: str
+    summary: str
+    options: tuple[str, ...] = ()
+
+
+BENCHMARKS = {
+    "step": Benchmark("textgan.bench.step", "what training takes", ("widths",)),
+    "sample": Benchmark("textgan.bench.sample", "sequences from a trained model", ("widths", "count")),
+    "ngrams": Benchmark("textgan.bench.ngrams", "n-gram divergence and Self-BLEU", ("count",)),
+    "load": Benchmark("textgan.bench.load", "text to rows of ids", ("count",)),
+    "startup": Benchmark("textgan.bench.startup", "what a command takes before it begins to work"),
+}

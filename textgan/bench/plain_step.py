@@ -1,0 +1,87 @@
+"""The training step of WGAN-GP as public ports write it: three passes, one-hots made on the host, default Adam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+PENALTY = 10.0
+
+
+def one_hot(rows: npt.NDArray[Any], symbols: int) -> Tensor:
+    """Make one-hot samples (batch, position, symbol) float32 of ids (batch, position), in numpy."""
+    samples = np.zeros((*rows.shape, symbols), dtype=np.float32)
+    batch, position = np.indices(rows.shape)
+    samples[batch, position, rows] = 1
+    return torch.from_numpy(samples)
+
+
+def critic_loss(critic: nn.Module, *, real: Tensor, fake: Tensor, rng: torch.Generator | None = None) -> Tensor:
+    """Critic's loss at samples (batch, position, symbol): Gulrajani et al. 2017, algorithm 1, lines 4-7."""
+    mix = torch.rand(len(real), 1, 1, generator=rng, dtype=real.dtype).to(real.device)
+    between = (mix * real + (1 - mix) * fake).requires_grad_(True)
+    scores = critic(between)
+    (gradient,) = torch.autograd.grad(
+        outputs=scores, inputs=between, grad_outputs=torch.ones_like(scores), create_graph=True, retain_graph=True
+    )
+    slopes = gradient.reshape(len(real), -1).norm(2, dim=1)
+    penalty: Tensor = ((slopes - 1) ** 2).mean()
+    loss: Tensor = critic(fake).mean() - critic(real).mean()
+    return loss + PENALTY * penalty
+
+
+def generator_loss(generator: nn.Module, critic: nn.Module, noise: Tensor) -> Tensor:
+    """Generator's loss at noise (batch, latent): algorithm 1, line 11."""
+    loss: Tensor = -critic(generator(noise)).mean()
+    return loss
+
+
+class PlainTrainer:
+    """Both nets with their optimizers, and the loop around them."""
+
+    def __init__(
+        self, generator: nn.Module, critic: nn.Module, ids: npt.NDArray[Any], *, symbols: int, latent: int, batch: int
+    ) -> None:
+        self.generator, self.critic, self.ids = generator, critic, ids
+        self.symbols, self.latent, self.batch = symbols, latent, batch
+        self.device = next(critic.parameters()).device
+        self.generator_adam = torch.optim.Adam(generator.parameters(), lr=1e-4, betas=(0.5, 0.9))
+        self.critic_adam = torch.optim.Adam(critic.parameters(), lr=1e-4, betas=(0.5, 0.9))
+
+    def update(self, critic_steps: int) -> None:
+        """Take so many critic steps and a generator step."""
+        for _ in range(critic_steps):
+            rows = self.ids[np.random.randint(len(self.ids), size=self.batch)]
+            with torch.no_grad():
+                fake = self.generator(self.noise())
+            self.critic_step(rows, fake)
+        for parameter in self.critic.parameters():
+            parameter.requires_grad_(False)
+        self.generator_step()
+        for parameter in self.critic.parameters():
+            parameter.requires_grad_(True)
+
+    def noise(self) -> Tensor:
+        """Draw noise (batch, latent)."""
+        return torch.randn(self.batch, self.latent).to(self.device)
+
+    def critic_step(self, rows: npt.NDArray[Any], fake: Tensor) -> float:
+        """Update the critic at real ids (batch, position) and fake samples (batch, position, symbol)."""
+        real = one_hot(rows, self.symbols).to(self.device)
+        self.critic_adam.zero_grad()
+        loss = critic_loss(self.critic, real=real, fake=fake)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.critic_adam.step()
+        return loss.item()
+
+    def generator_step(self) -> float:
+        """Update the generator."""
+        self.generator_adam.zero_grad()
+        loss = generator_loss(self.generator, self.critic, self.noise())
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.generator_adam.step()
+        return loss.item()
