@@ -219,7 +219,7 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         critic_batch=config.critic.batch or t.batch,
         temperature=config.generator.temperature, schedule=t.schedule, seed=t.seed, log_every=t.log_every,
         evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
-        precision=choose_precision(t.precision, device),
+        precision=choose_precision(t.precision, device), graphs=t.graphs and device.type == "cuda",
     )  # fmt: skip
 
 

@@ -235,7 +235,7 @@ def last_started() -> Path:
     return records[-1].parent
 
 
-FREE_TO_CHANGE = {"steps", "minutes", "device", "log_every", "evaluate_every"}
+FREE_TO_CHANGE = {"steps", "minutes", "device", "graphs", "log_every", "evaluate_every"}
 """Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned.
 
 Steps are also the length of a schedule that is not constant: with another total, what is learned is told to differ.

@@ -5,11 +5,13 @@ A slope is the norm of the critic's gradient over all axes of one sample togethe
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from textgan.contract import Critic, Penalty
-from textgan.transfers import sent
+from textgan.transfers import drawn
 
 
 def slopes(critic: Critic, samples: Tensor) -> Tensor:
@@ -27,7 +29,8 @@ def slopes(critic: Critic, samples: Tensor) -> Tensor:
 
 def interpolates(real: Tensor, fake: Tensor, *, rng: torch.Generator) -> Tensor:
     """Points a·real + (1-a)·fake with one a ~ U(0, 1) a sample; real and fake are (batch, ...) of one shape."""
-    mix = sent(torch.rand((len(real),) + (1,) * (real.dim() - 1), generator=rng, dtype=real.dtype), real.device)
+    shape = (len(real),) + (1,) * (real.dim() - 1)
+    mix = drawn(partial(torch.rand, shape, dtype=real.dtype), rng, real.device)
     return mix * real + (1 - mix) * fake
 
 

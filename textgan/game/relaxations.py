@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from textgan.contract import Relaxation
-from textgan.transfers import sent
+from textgan.transfers import drawn
 
 
 def draw(probabilities: Tensor, *, rng: torch.Generator) -> Tensor:
@@ -15,7 +17,7 @@ def draw(probabilities: Tensor, *, rng: torch.Generator) -> Tensor:
 
     One uniform number a position, drawn on the CPU so that every device sees the same.
     """
-    return at_share(probabilities, torch.rand(probabilities.shape[:-1], generator=rng))
+    return at_share(probabilities, drawn(partial(torch.rand, probabilities.shape[:-1]), rng, probabilities.device))
 
 
 def at_share(probabilities: Tensor, share: Tensor) -> Tensor:
@@ -29,7 +31,7 @@ def at_share(probabilities: Tensor, share: Tensor) -> Tensor:
         Ids (...) int64.
     """
     ends = probabilities.detach().cumsum(-1)
-    share = 1 - sent(share, ends.device).to(ends.dtype)  # in (0, 1]
+    share = 1 - share.to(ends.device, ends.dtype)  # in (0, 1]
     # the first end at or past the scaled share: always there, and never a symbol of probability 0
     return torch.searchsorted(ends, (share * ends[..., -1]).unsqueeze(-1)).squeeze(-1)
 

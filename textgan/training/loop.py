@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,8 +19,9 @@ from textgan.errors import DivergedError
 from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.steps import Game, Step, critic_step, generator_step
 from textgan.training import precision, sampler
+from textgan.training.replay import Play, graphed
 from textgan.training.state import Player, TrainingState
-from textgan.transfers import sent
+from textgan.transfers import drawn
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
@@ -77,6 +79,8 @@ class Plan:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "fp32"
     """fp32, tf32 or bf16."""
+    graphs: bool = False
+    """Replay the critic's step as a CUDA graph where it can be one."""
 
     def net(self, net: nn.Module) -> Any:
         """Return a net as the steps call it, at the run's precision."""
@@ -96,10 +100,12 @@ class Source:
 
         The paper goes through shuffled epochs; drawing with replacement needs no state and has the same distribution.
         """
-        chosen = torch.randint(len(self.ids), (count,), generator=rng).numpy()
-        rows = sent(torch.from_numpy(self.ids[chosen].astype(np.int64)), device)
-        labels = None if self.labels is None else sent(torch.from_numpy(self.labels[chosen].astype(np.int64)), device)
-        return rows, labels
+        chosen = drawn(partial(torch.randint, len(self.ids), (count,)), rng, torch.device("cpu")).numpy()
+
+        def of(column: npt.NDArray[Any]) -> Tensor:
+            return drawn(lambda generator: torch.from_numpy(column[chosen].astype(np.int64)), rng, device)
+
+        return of(self.ids), None if self.labels is None else of(self.labels)
 
 
 @dataclass(frozen=True)
@@ -133,8 +139,11 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     reason: str | None = None
     announced = False
     hooks.watch.started(plan.steps, first)
+    critic: Play = partial(_critic_step, state, plan, source, game, relaxation)
+    if plan.graphs and state.critic is not None:
+        critic = graphed(critic, plan.device, hooks.watch.note)
     while reason is None:
-        losses = play_step(state, plan, source, game, relaxation)
+        losses = play_step(state, plan, source, game, relaxation, critic)
         state.step += 1
         seconds = time.perf_counter() - start
         row = {"step": state.step, "seconds": round(seconds, 3)} | losses
@@ -177,21 +186,27 @@ def _announce(done: int, steps: int, seconds: float, watch: Watch) -> bool:
 
 
 def play_step(
-    state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation
+    state: TrainingState,
+    plan: Plan,
+    source: Source,
+    game: Game,
+    relaxation: Relaxation,
+    critic: Play | None = None,
 ) -> dict[str, dict[str, float]]:
     """Take `critic_steps` critic steps if it is the critic's turn, then one generator step, and average its weights.
 
-    The order is that of Gulrajani et al. 2017, algorithm 1.
+    The order is that of Gulrajani et al. 2017, algorithm 1. `critic` takes a critic step, plainly unless given.
 
     Returns:
         The losses of the last critic step, if there was one, and of the generator step.
     """
     factor = SCHEDULES[plan.schedule](state.step / plan.steps)
     losses: dict[str, dict[str, float]] = {}
+    critic = critic or partial(_critic_step, state, plan, source, game, relaxation)
     if state.critic is not None and state.step % plan.critic_every == 0:
         for k in range(plan.critic_steps):
             rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
-            step = _critic_step(state, state.critic, plan, source, game, _bound(relaxation, plan, rng), rng)
+            step = critic(rng)
             losses["critic"] = _update(state.critic, step, factor, "critic", state.step)
             del step  # its gradients, as large as the net, before the next ones are made
             game.constraint.after_step(state.critic.net)
@@ -208,23 +223,22 @@ def _bound(relaxation: Relaxation, plan: Plan, rng: torch.Generator) -> BoundRel
     return lambda logits: relaxation(logits.float(), temperature=plan.temperature, rng=rng)
 
 
+def _noise(count: int, plan: Plan, rng: torch.Generator) -> Tensor:
+    return drawn(lambda generator: sampler.noise(count, plan.latent, rng=generator), rng, plan.device)
+
+
 def _critic_step(
-    state: TrainingState,
-    critic: Player,
-    plan: Plan,
-    source: Source,
-    game: Game,
-    relax: BoundRelaxation,
-    rng: torch.Generator,
+    state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation, rng: torch.Generator
 ) -> Step:
+    assert state.critic is not None
     rows, condition = source.draw(plan.critic_batch, rng, plan.device)
-    noise = sent(sampler.noise(plan.critic_batch, plan.latent, rng=rng), plan.device)
+    noise = _noise(plan.critic_batch, plan, rng)
     with torch.no_grad():
-        fake = bind_generator(plan.net(state.generator.net), condition)(noise, relax).sample
+        generator = bind_generator(plan.net(state.generator.net), condition)
+        fake = generator(noise, _bound(relaxation, plan, rng)).sample
     real = source.to_sample(rows)
-    return critic_step(
-        game, bind_critic(plan.net(critic.net), condition), critic.parameters, real=real, fake=fake, rng=rng
-    )
+    critic = bind_critic(plan.net(state.critic.net), condition)
+    return critic_step(game, critic, state.critic.parameters, real=real, fake=fake, rng=rng)
 
 
 def _generator_step(
@@ -241,7 +255,7 @@ def _generator_step(
         critic,
         state.generator.parameters,
         state.states,
-        noise=sent(sampler.noise(plan.batch, plan.latent, rng=rng), plan.device),
+        noise=_noise(plan.batch, plan, rng),
         relax=relax,
         rows=rows,
         real=source.to_sample(rows[:judged]) if critic is not None and game.objective.pairs else None,
