@@ -397,8 +397,8 @@ def test_a_step_is_warmed_up_and_captured_on_a_stream_of_its_own(broken: bool, m
     assert cuda.streams == ["default"]
 
 
-def test_graphs_are_for_cuda_unless_told_otherwise() -> None:
+def test_graphs_are_for_cuda_where_they_are_asked_for() -> None:
     for device, wanted, given in (("cuda", True, True), ("cuda:1", False, False), ("cpu", True, False)):
         config = resolve("smoke", flags={"training.graphs": wanted, "training.precision": "fp32"}).config
         assert assemble.plan_of(config, torch.device(device)).graphs is given
-    assert resolve("smoke", flags={}).config.training.graphs
+    assert not resolve("smoke", flags={}).config.training.graphs

@@ -202,8 +202,8 @@ class Training(Section):
     """Where to compute: auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto"
     """How finely nets multiply: fp32, tf32 (cuda), bf16 (cuda, cpu); auto is tf32 on cuda, fp32 elsewhere."""
-    graphs: bool = True
-    """Replay the critic's step as a CUDA graph where there is CUDA and it can be one; never run on a GPU yet."""
+    graphs: bool = False
+    """On CUDA, replay the critic's step as a CUDA graph where it can be one; not yet run on a GPU, hence off."""
     log_every: int = Field(20, ge=1)
     """A row in metrics.jsonl every so often. [steps]"""
     evaluate_every: int = Field(250, ge=1)
