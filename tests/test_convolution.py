@@ -115,6 +115,7 @@ def test_half_precision_is_not_convolved_by_winograd() -> None:
     nn.init.zeros_(built.bias)
     x = torch.randn(2, 8, 32)
     assert by_winograd(x, built.weight)
+    assert not by_winograd(x.half(), built.weight.half())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not by_winograd(x, built.weight)
         assert built(x).dtype == torch.bfloat16

@@ -54,6 +54,7 @@ def by_winograd(x: Tensor, weight: Tensor) -> bool:
     """Whether these sizes are convolved faster by Winograd's way; half precision is too coarse for it."""
     return (
         x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
         and weight.shape[2] in POINTS
         and min(weight.shape[:2]) >= WIDE
         and not torch.is_autocast_enabled("cpu")
