@@ -72,8 +72,8 @@ def test_a_convolution_is_torchs_in_value_gradient_and_double_gradient(
 ) -> None:
     built, x = layer(shape, dtype, rng)
     parameters = [built.weight, built.bias]
-    ours = derivatives(built, x, parameters)  # type: ignore[arg-type]
-    for mine, other in zip(ours, derivatives(lambda x: torchs(built, x), x, parameters), strict=True):  # type: ignore[arg-type]
+    ours = derivatives(built, x, parameters)
+    for mine, other in zip(ours, derivatives(lambda x: torchs(built, x), x, parameters), strict=True):
         assert mine.shape == other.shape
         close(mine, other, dtype)
 

@@ -23,17 +23,16 @@ POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, 0.5, -0.5)}
 WIDE = 48  # channels from which the products cost more than the maps around them
 
 
-class Convolution(nn.Module):
+class Convolution(nn.Conv1d):
     """A convolution of odd kernel over (batch, position, channel), zeros beyond both ends.
 
-    Its parameters are those of `nn.Conv1d`: weight (channels_out, channels_in, kernel) and bias (channels_out,), here
-    left uninitialised.
+    Its parameters are those of `nn.Conv1d`: weight (channels_out, channels_in, kernel) and bias (channels_out,).
     """
 
+    bias: nn.Parameter
+
     def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels_out, channels_in, kernel))
-        self.bias = nn.Parameter(torch.empty(channels_out))
+        super().__init__(channels_in, channels_out, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, position, channels_in) -> (batch, position, channels_out)."""
