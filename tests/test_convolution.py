@@ -109,6 +109,26 @@ def test_the_maps_multiply_polynomials(kernel: int) -> None:
         torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_a_net_that_has_generated_can_be_trained(rng: torch.Generator) -> None:
+    maps.cache_clear()
+    built, x = layer((2, 9, 16, 16, 5), torch.float32, rng)
+    with torch.inference_mode():
+        built(x)
+    (gradient,) = torch.autograd.grad(built(x).sum(), built.weight)
+    assert gradient.abs().max() > 0
+
+
+def test_an_empty_batch_has_no_scores_and_a_weight_may_lie_as_it_likes(rng: torch.Generator) -> None:
+    built, x = layer((2, 9, 16, 18, 5), torch.float64, rng)
+    empty = x[:0].clone().requires_grad_(True)
+    assert built(empty).shape == (0, 9, 18)
+    assert torch.autograd.grad(built(empty).sum(), empty)[0].shape == (0, 9, 16)
+    expected = built(x)
+    built.weight.data = built.weight.data.mT.contiguous().mT
+    assert not built.weight.is_contiguous()
+    close(built(x), expected, torch.float64)
+
+
 def test_half_precision_is_not_convolved_by_winograd() -> None:
     built = Convolution(32, 32, 5)
     nn.init.normal_(built.weight)

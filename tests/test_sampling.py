@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +17,13 @@ import torch
 from torch import Tensor
 
 from textgan import model as models
+from textgan.ahead import ahead
 from textgan.cli.generate import pieces
 from textgan.config import Config
 from textgan.contract import Output
+from textgan.errors import TextganError
 from textgan.game.relaxations import at_share
-from textgan.model import BLOCK, Model, ahead, build_generator
+from textgan.model import BLOCK, Model, build_generator
 from textgan.spaces import Text
 
 SPACE = Text(tuple("etaoinsr"), 9)
@@ -235,6 +239,35 @@ def test_few_tasks_share_the_threads(count: int, each: int) -> None:
     finally:
         torch.set_num_threads(before)
     assert told == [[str(each)]] * count
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_the_rest_of_the_process_keeps_its_threads() -> None:
+    def tasks() -> Iterator[Callable[[], list[str]]]:
+        return ((lambda: [str(torch.get_num_threads())]) for _ in range(9))
+
+    one, other = ahead(tasks(), 9), ahead(tasks(), 9)
+    assert [next(one), next(other), next(one)] == [["1"]] * 3
+    assert torch.get_num_threads() == in_a_thread(torch.get_num_threads) == 2
+    assert [*other, *one] == [["1"]] * 15
+    assert torch.get_num_threads() == in_a_thread(torch.get_num_threads) == 2
+
+
+def test_an_open_stream_ends_quietly_with_the_interpreter() -> None:
+    source = (
+        "from textgan.ahead import ahead\nopen_ = ahead(((lambda: i) for i in range(99)), 99)\nprint(next(open_) * 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=True)
+    assert (ended.stdout, ended.stderr) == ("0\n", "")
+
+
+def test_json_of_what_fails_is_not_begun() -> None:
+    def fails() -> Iterator[list[str]]:
+        raise TextganError("no")
+        yield []
+
+    with pytest.raises(TextganError, match="no"):
+        next(pieces({"schema": 1}, fails(), None))
 
 
 # --- where a share lies

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, islice
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textgan import __version__, latent
+from textgan.ahead import ahead
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
@@ -233,29 +232,6 @@ class Model:
             (target / WEIGHTS).write_bytes(to_bytes(weights))
 
         write_folder(folder, fill)
-
-
-def ahead(tasks: Iterator[Callable[[], list[str]]], count: int) -> Iterator[list[str]]:
-    """Yield what each task returns, in order, while the next ones run, as many at once as torch has threads.
-
-    Rows side by side fill the cores better than one product on all of them; few tasks share the threads.
-
-    Args:
-        tasks: each is begun shortly before it is needed.
-        count: how many there are.
-    """
-    threads = torch.get_num_threads()
-    together = max(1, min(threads, count))
-    pool = ThreadPoolExecutor(together, "textgan", torch.set_num_threads, (threads // together,))
-    try:
-        running = deque(pool.submit(task) for task in islice(tasks, 2 * together))
-        while running:
-            done = running.popleft().result()
-            running.extend(pool.submit(task) for task in islice(tasks, 1))
-            yield done
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # which threads to come would have from the pool's
 
 
 def _pick(rng: torch.Generator, rows: slice) -> Pick:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,8 +64,10 @@ def generate(
 def pieces(told: dict[str, Any], blocks: Iterable[list[str]], labels: list[str] | None) -> Iterator[str]:
     """One JSON object, `told` with the samples and their labels, in pieces as the samples come."""
     dump = partial(json.dumps, ensure_ascii=False)
+    blocks = iter(blocks)
+    first = list(islice(blocks, 1))  # what fails at once fails before anything is written
     yield dump(told).removesuffix("}") + ', "samples": ['
-    for i, block in enumerate(blocks):
+    for i, block in enumerate(chain(first, blocks)):
         yield (", " if i else "") + dump(block)[1:-1]
     yield "]" + ("" if labels is None else f', "labels": {dump(labels)}') + "}\n"
 

@@ -72,11 +72,11 @@ class Maps(NamedTuple):
 
 
 @lru_cache
+@torch.inference_mode(False)  # tensors made in that mode could never be trained with
 def maps(kernel: int, dtype: torch.dtype, device: torch.device) -> Maps:
     """Return the matrices of F(4, kernel): y = Aᵀ[(G w) ⊙ (Bᵀ x)].
 
-    They are Vandermonde matrices of the points, with the largest entry of every row of Bᵀ scaled to 1, which keeps
-    the float32 error of a convolution near 3e-6 of its largest output.
+    They are Vandermonde matrices of the points; a float32 convolution is off by some 3e-6 of its largest output.
 
     Source: Winograd 1980, "Arithmetic Complexity of Computations"; Lavin & Gray 2016 (1509.09308), section 4.
     """
@@ -87,9 +87,7 @@ def maps(kernel: int, dtype: torch.dtype, device: torch.device) -> Maps:
         infinity = F.pad(torch.ones(1, 1, dtype=torch.float64), (coefficients - 1, 0))
         return torch.cat([torch.vander(points, coefficients, increasing=True), infinity])
 
-    tile = torch.linalg.inv(values(kernel + TILE - 1)).mT
-    scale = tile.abs().amax(1, keepdim=True)
-    matrices = (tile / scale, values(kernel) * scale, values(TILE).mT)
+    matrices = (torch.linalg.inv(values(kernel + TILE - 1)).mT, values(kernel), values(TILE).mT)
     return Maps(*(matrix.to(device, dtype).contiguous() for matrix in matrices))
 
 
@@ -98,7 +96,7 @@ def winograd(x: Tensor, weight: Tensor) -> Tensor:
     batch, length, _ = x.shape
     channels_out, channels_in, kernel = weight.shape
     matrices = maps(kernel, weight.dtype, weight.device)
-    spectrum = (matrices.kernel @ weight.view(-1, kernel).mT).view(-1, channels_out, channels_in)
+    spectrum = (matrices.kernel @ weight.reshape(-1, kernel).mT).view(-1, channels_out, channels_in)
     enter, enter_transposed = partial(to_points, matrices.tile), partial(back_from_points, matrices.tile, batch, length)
     leave, leave_transposed = partial(outputs, matrices.output, batch, length), partial(back_to_points, matrices.output)
     products = torch.bmm(linear_map(x, enter, enter_transposed), spectrum.mT)
@@ -117,13 +115,13 @@ def to_points(matrix: Tensor, x: Tensor) -> Tensor:
     windows[:edge, :, 1:] = tiles[TILE - edge :, :, :-1]
     windows[edge + TILE :, :, -1] = 0
     windows[edge + TILE :, :, :-1] = tiles[:edge, :, 1:]
-    return (matrix @ windows.flatten(1)).view(len(matrix), -1, x.shape[2])
+    return (matrix @ windows.flatten(1)).view(len(matrix), len(x) * tiles.shape[2], x.shape[2])
 
 
 def back_from_points(matrix: Tensor, batch: int, length: int, values: Tensor) -> Tensor:
     """Transpose of `to_points`: where tiles overlap, what comes back adds up."""
     edge = (len(matrix) - TILE) // 2
-    windows = (matrix.mT @ values.reshape(len(matrix), -1)).view(len(matrix), batch, -1, values.shape[2])
+    windows = (matrix.mT @ values.reshape(len(matrix), -1)).view(len(matrix), batch, count(length), values.shape[2])
     tiles = windows[edge : edge + TILE]
     tiles[TILE - edge :, :, :-1] += windows[:edge, :, 1:]
     tiles[:edge, :, 1:] += windows[edge + TILE :, :, :-1]
@@ -133,19 +131,25 @@ def back_from_points(matrix: Tensor, batch: int, length: int, values: Tensor) ->
 def outputs(matrix: Tensor, batch: int, length: int, products: Tensor) -> Tensor:
     """Outputs (batch, position, channel) of products at the points (point, batch * tile, channel): Aᵀ m."""
     tiles = matrix @ products.reshape(len(products), -1)
-    return untiled(tiles.view(TILE, batch, -1, products.shape[2]), length)
+    return untiled(tiles.view(TILE, batch, count(length), products.shape[2]), length)
 
 
 def back_to_points(matrix: Tensor, x: Tensor) -> Tensor:
     """Transpose of `outputs`."""
-    return (matrix.mT @ tiled(x).reshape(TILE, -1)).view(matrix.shape[1], -1, x.shape[2])
+    tiles = tiled(x)
+    return (matrix.mT @ tiles.reshape(TILE, -1)).view(matrix.shape[1], len(x) * tiles.shape[2], x.shape[2])
+
+
+def count(length: int) -> int:
+    """Tiles of a row."""
+    return -(-length // TILE)
 
 
 def tiled(x: Tensor) -> Tensor:
     """(batch, position, channel) -> (4, batch, tile, channel), the last tile filled up with zeros."""
     batch, length, channels = x.shape
     x = F.pad(x, (0, 0, 0, -length % TILE)) if length % TILE else x
-    return x.reshape(batch, -1, TILE, channels).permute(2, 0, 1, 3)
+    return x.reshape(batch, count(length), TILE, channels).permute(2, 0, 1, 3)
 
 
 def untiled(tiles: Tensor, length: int) -> Tensor:
