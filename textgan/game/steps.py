@@ -66,15 +66,14 @@ def critic_step(
     Source: Gulrajani et al. 2017, algorithm 1, lines 4-8.
     """
     wrapped = game.constraint.wrap(critic)
-    objective = game.objective.critic(real=wrapped(real), fake=wrapped(fake))
-    losses, loss = {"objective": objective}, objective
+    parts: dict[str, tuple[float, Callable[[], Tensor]]] = {
+        "objective": (1.0, lambda: game.objective.critic(real=wrapped(real), fake=wrapped(fake)))
+    }
     for name, (weight, penalty) in game.penalties.items():
-        losses[name] = penalty(wrapped, real, fake, rng=rng)
-        loss = loss + weight * losses[name]
+        parts[name] = weight, partial(penalty, wrapped, real, fake, rng=rng)
     if game.classification is not None:
-        losses["classification"] = classification(critic, real)
-        loss = loss + game.classification[0] * losses["classification"]
-    return _step(loss, losses, parameters)
+        parts["classification"] = game.classification[0], partial(classification, critic, real)
+    return _added(parts, parameters)
 
 
 def generator_step(
@@ -132,6 +131,18 @@ def generator_step(
 def _teacher(generator: Generator, noise: Tensor) -> Callable[[Tensor], Tensor] | None:
     teacher = getattr(generator, "teacher", None)
     return None if teacher is None else partial(teacher, noise=noise)
+
+
+def _added(parts: Mapping[str, tuple[float, Callable[[], Tensor]]], parameters: Sequence[Tensor]) -> Step:
+    """Add up weighted losses, each with its gradients before the next, so that one graph at a time is in memory."""
+    total, losses, gradients = torch.zeros(()), dict[str, Tensor](), list[Tensor]()
+    for name, (weight, part) in parts.items():
+        loss = part()
+        losses[name] = loss.detach()
+        total = total.to(loss) + weight * losses[name]
+        found = torch.autograd.grad(weight * loss, tuple(parameters), materialize_grads=True)
+        gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
+    return Step(tuple(gradients), {"loss": total} | losses)
 
 
 def _step(loss: Tensor, losses: dict[str, Tensor], parameters: Sequence[Tensor]) -> Step:
