@@ -159,7 +159,10 @@ def test_the_critics_check_pairs_generated_rows_with_training_rows_of_their_labe
 
         net.register_forward_pre_hook(partial(remember, to=seen.setdefault(name, [])), with_kwargs=True)
     assemble.critic_check(parts)
-    (generated,), (train, heldout, fake, between) = seen["generator"], seen["critic"]
+    parts_of_a_side = assemble.OVERFIT // assemble.TOGETHER
+    assert len(seen["critic"]) == 4 * parts_of_a_side
+    sides = [torch.cat(seen["critic"][i : i + parts_of_a_side]) for i in range(0, 4 * parts_of_a_side, parts_of_a_side)]
+    (generated,), (train, heldout, fake, between) = seen["generator"], sides
     assert all(torch.equal(train, labels) for labels in (generated, fake, between))
     assert not torch.equal(train, heldout)
 

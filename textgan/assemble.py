@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from textgan import memory
 from textgan.config import Config
-from textgan.contract import Objective, Penalty, Term
+from textgan.contract import Critic, Objective, Penalty, Term
 from textgan.corpora import cards, matrix
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus, Settings, prepare
@@ -38,7 +39,7 @@ from textgan.training.precision import choose_precision
 from textgan.training.state import Player, TrainingState
 
 BLOCK = 65_536  # rows read from disk at a time
-OVERFIT = 256  # rows of each side for the critic's value
+OVERFIT, TOGETHER = 256, 64  # rows of each side for the critic's value, and how many of them at once
 
 
 @dataclass(frozen=True)
@@ -347,16 +348,26 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     samples = {side: to_sample(rows) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
-    critics = {side: bind_critic(state.critic.net, condition) for side, condition in conditions.items()}
     relaxation = RELAXATIONS[parts.config.generator.relaxation]
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
         generator = bind_generator(state.generator.net, conditions["fake"])
         output = generator(noise, lambda x: relaxation(x, temperature=plan.temperature, rng=rng))
         samples["fake"] = output.sample
-        values = {side: critics[side](x).mean().item() for side, x in samples.items()}
-    slope = slopes(critics["fake"], interpolates(samples["train"], samples["fake"], rng=rng)).mean().item()
+        values = {
+            side: mean(lambda critic, x: critic(x), state.critic.net, x, conditions[side])
+            for side, x in samples.items()
+        }
+    between = interpolates(samples["train"], samples["fake"], rng=rng)
+    slope = mean(slopes, state.critic.net, between, conditions["fake"])
     return {"critic": values | {"slope": slope, "rows": OVERFIT}}
+
+
+def mean(of: Callable[[Critic, Tensor], Tensor], net: nn.Module, samples: Tensor, condition: Tensor | None) -> float:
+    """Mean of what a critic makes of samples (batch, ...) under conditions (batch,), as many at once as in training."""
+    conditions = repeat(None) if condition is None else torch.split(condition, TOGETHER)
+    parts = zip(torch.split(samples, TOGETHER), conditions, strict=False)
+    return torch.cat([of(bind_critic(net, c), x).detach() for x, c in parts]).mean().item()
 
 
 def model_of(parts: Parts, evaluation: dict[str, Any] | None) -> Model:
