@@ -162,6 +162,21 @@ def plain_critic(net: Any, samples: Tensor) -> Tensor:
     return scores[:, 0]
 
 
+def plain_downsampling(net: Any, samples: Tensor) -> Tensor:
+    """The down-sampling critic likewise."""
+    x = F.conv1d(F.pad(samples.mT, (0, net.filler)), net.enter.weight.unsqueeze(2), net.enter.bias)
+    for block in net.blocks:
+        branch = F.conv1d(F.leaky_relu(x, 0.2), block.first.weight, block.first.bias, padding="same")
+        branch = F.conv1d(F.leaky_relu(branch, 0.2), block.second.weight, block.second.bias, padding="same")
+        shortcut = F.conv1d(F.avg_pool1d(x, 2), block.shortcut.weight, block.shortcut.bias)
+        x = shortcut + 0.3 * F.avg_pool1d(branch, 2)
+    scores: Tensor = net.score(F.leaky_relu(x, 0.2).flatten(1))
+    return scores[:, 0]
+
+
+PLAIN = {"paper": plain_critic, "downsampling": plain_downsampling}
+
+
 def randomised(net: nn.Module, rng: torch.Generator) -> nn.Module:
     """The net with biases that are not 0, so that no term drops out."""
     for name, parameter in net.named_parameters():
@@ -171,15 +186,16 @@ def randomised(net: nn.Module, rng: torch.Generator) -> nn.Module:
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["double", "float"])
+@pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize(
     ("batch", "length", "width", "kernel"),
     [(3, 8, 16, 5), (1, 11, 21, 5), (2, 6, 17, 3), (4, 9, 5, 5), (2, 5, 16, 7)],
 )
 def test_a_critics_loss_and_gradients_are_those_of_torchs_own_layers(
-    penalty: str, batch: int, length: int, width: int, kernel: int, dtype: torch.dtype, rng: torch.Generator
+    name: str, penalty: str, batch: int, length: int, width: int, kernel: int, dtype: torch.dtype, rng: torch.Generator
 ) -> None:
-    net: Any = CRITICS["paper"](length=length, symbols=7, width=width, blocks=2, kernel=kernel)
+    net: Any = CRITICS[name](length=length, symbols=7, width=width, blocks=2, kernel=kernel)
     randomised(net.to(dtype), rng)
     real = F.one_hot(torch.randint(7, (batch, length), generator=rng), 7).to(dtype)
     fake = torch.randn(batch, length, 7, generator=rng, dtype=dtype).softmax(-1)
@@ -189,7 +205,7 @@ def test_a_critics_loss_and_gradients_are_those_of_torchs_own_layers(
         loss = critic(fake).mean() - critic(real).mean() + 10 * paid
         return [loss, *torch.autograd.grad(loss, list(net.parameters()))]
 
-    for ours, theirs in zip(step(net), step(lambda samples: plain_critic(net, samples)), strict=True):
+    for ours, theirs in zip(step(net), step(lambda samples: PLAIN[name](net, samples)), strict=True):
         close(ours, theirs, dtype)
     close(net(real), net.score(net.features(real))[:, 0], dtype)
 
