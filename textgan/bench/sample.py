@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -44,7 +46,7 @@ def case(setup: Setup, made: Parts, plain: nn.Module, count: int) -> Case:
     plain.to(made.device)
     pad = "`" if made.space.pad == "backtick" else plain_sample.END
     characters = [pad, *made.space.symbols, "\N{REPLACEMENT CHARACTER}"]
-    drawn = {"latent": g.latent, "characters": characters, "decode": decode, "rng": _rng(made.device)}
+    plainly = partial(plain_sample.generate, plain, count, latent=g.latent, characters=characters, decode=decode)
 
     def ours() -> None:
         for _ in model.stream(count):
@@ -53,7 +55,7 @@ def case(setup: Setup, made: Parts, plain: nn.Module, count: int) -> Case:
     return Case(
         "sample",
         ours,
-        lambda: plain_sample.generate(plain, count, **drawn),
+        partial(plainly, rng=_rng(made.device)),
         lambda: check(model, plain, characters),
         {"net": g.net, "width": g.width, "decode": decode, "count": count},
         sequences=count,
