@@ -21,6 +21,7 @@ from textgan.bench import (
     BENCHMARKS,
     counts,
     flops,
+    hardware,
     load,
     ngrams,
     parts,
@@ -57,6 +58,12 @@ SETUP = Setup(widths=(8,), count=300)
 TIMES = {"ms", "low", "high", "cpu_ms", "plain_ms", "plain_low", "plain_high", "plain_cpu_ms", "ratio", "ratio_low"}
 TIMES |= {"ratio_high", "cpu_ratio", "pairs", "name"}
 ONCE = Effort.of(1)
+
+
+@pytest.fixture(autouse=True)
+def small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's limit is not looked at here."""
+    monkeypatch.setattr(hardware, "SIZE", 64)
 
 
 def rng() -> torch.Generator:
