@@ -179,6 +179,8 @@ def test_what_the_plain_sides_draw_is_that_of_a_seed() -> None:
     state = np.random.get_state()[1].tolist()  # type: ignore[index]
     assert torch.equal(trained(1), trained(2))
     assert sampled(1) == sampled(2)
+    drawn = [plain_sample.sample(torch.full((9, 9, 9), 1 / 9), rng()) for _ in range(2)]
+    assert torch.equal(*drawn)
     assert np.random.get_state()[1].tolist() == state  # type: ignore[index]
 
 
