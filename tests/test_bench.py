@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from commands import textgan as command
@@ -18,10 +21,12 @@ from textgan.bench import (
     BENCHMARKS,
     counts,
     flops,
+    hardware,
     load,
     ngrams,
     parts,
     plain_ngrams,
+    plain_sample,
     plain_startup,
     preset,
     sample,
@@ -43,6 +48,7 @@ from textgan.game.penalties import PENALTIES
 from textgan.game.relaxations import RELAXATIONS
 from textgan.game.steps import Game, Step, critic_step, generator_step
 from textgan.nets.sequence import PaperCritic, PaperGenerator, UpsamplingGenerator
+from textgan.training import loop
 
 GAME = Game(
     OBJECTIVES["wasserstein"], 1.0, {"gradient_penalty": (10.0, PENALTIES["gradient_penalty"])}, CONSTRAINTS["none"], {}
@@ -52,6 +58,12 @@ SETUP = Setup(widths=(8,), count=300)
 TIMES = {"ms", "low", "high", "cpu_ms", "plain_ms", "plain_low", "plain_high", "plain_cpu_ms", "ratio", "ratio_low"}
 TIMES |= {"ratio_high", "cpu_ratio", "pairs", "name"}
 ONCE = Effort.of(1)
+
+
+@pytest.fixture(autouse=True)
+def small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's limit is not looked at here."""
+    monkeypatch.setattr(hardware, "SIZE", 64)
 
 
 def rng() -> torch.Generator:
@@ -151,6 +163,27 @@ def test_plain_counts_that_do_not_fit_are_hashed_into_the_table() -> None:
     assert found[0].item() == pytest.approx(ours.step(batch)[0].item(), abs=0.5)
 
 
+def test_what_the_plain_sides_draw_is_that_of_a_seed() -> None:
+    def trained(seed: int) -> Tensor:
+        torch.manual_seed(seed)  # which nothing draws from
+        sides = step.both(parts.paper(SETUP, 8))
+        sides.plain.update(2)
+        return torch.cat([value.flatten() for value in sides.plain.generator.parameters()])
+
+    def sampled(seed: int) -> object:
+        torch.manual_seed(seed)
+        paper = next(sample.cases(SETUP))
+        assert paper.plain is not None
+        return paper.plain()
+
+    state = np.random.get_state()[1].tolist()  # type: ignore[index]
+    assert torch.equal(trained(1), trained(2))
+    assert sampled(1) == sampled(2)
+    drawn = [plain_sample.sample(torch.full((9, 9, 9), 1 / 9), rng()) for _ in range(2)]
+    assert torch.equal(*drawn)
+    assert np.random.get_state()[1].tolist() == state  # type: ignore[index]
+
+
 def test_plain_divergence_and_self_bleu_by_hand() -> None:
     assert plain_ngrams.jsd(["ab"], ["ab"], 1) == 0
     assert plain_ngrams.jsd(["ab"], ["cd"], 2) == 1
@@ -205,6 +238,31 @@ def test_sampling_that_differs_is_not_timed() -> None:
     copy_weights(plain, made.state.average)
     with pytest.raises(TextganError, match="sample: the result"):
         sample.check(assemble.model_of(made, None), plain, ["`"] * 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "module", "function", "spoil"),
+    [
+        ("critic_step", step, step, "critic_loss", lambda loss: 1.03 * loss),
+        ("generator_update", step, step, "generator_loss", lambda loss: 1.03 * loss),
+        ("count_critic_step", step, counts, "plain_step", lambda joined: 1.03 * joined),
+        ("sample", sample, plain_sample, "lines", lambda lines: [line + "x" for line in lines]),
+        ("jsd", ngrams, plain_ngrams, "jsd", lambda value: value + 1e-3),
+        ("self_bleu", ngrams, plain_ngrams, "self_bleu", lambda values: [value + 1e-3 for value in values]),
+        ("load", load, load, "both", lambda sides: (sides[0], [])),
+    ],
+)
+def test_what_differs_is_refused_before_it_is_timed(
+    name: str, kind: Any, module: Any, function: str, spoil: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "ROWS", 500)
+    plain = getattr(module, function)
+    rows = kind.cases(Setup(widths=(8,), count=60))
+    case = next(case for case in rows if case.name == name)
+    monkeypatch.setattr(module, function, lambda *sides, **named: spoil(plain(*sides, **named)))
+    refused = dataclasses.replace(case, ours=lambda: pytest.fail("timed"))
+    with pytest.raises(TextganError, match=f"{name}: .* so that times would say nothing"):
+        measure(refused, ONCE, SETUP.wait)
 
 
 def test_a_small_difference_of_a_part_is_found_and_rounding_is_not() -> None:
@@ -334,12 +392,43 @@ def test_text_is_loaded_anew_each_time(tmp_path: Path) -> None:
 
 def test_settings_of_ones_own() -> None:
     made = parts.preset(Setup(), "smoke", made_up.lines(300, seed=0), {"critic.every": 3, "training.steps": 500})
-    case = preset.case(made)
+    (case,) = preset.cases(Setup(), made)
     told = measure(case, ONCE, lambda: None)
     assert case.units == 3
     assert made.state.step == 6  # of a first turn that is dropped, and one that is timed
     assert (told["name"], told["steps"]) == ("smoke_step", 500)
     assert told["estimate_s"] == pytest.approx(0.5 * told["ms"], rel=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(step, "generator_update"), (preset, "smoke_step")])
+def test_training_is_timed_at_its_precision_and_with_its_graph(
+    kind: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played, told = list[str](), list[str]()
+
+    def graph(play: Any, device: torch.device, note: Callable[[str], None]) -> Any:
+        def replay(rng: torch.Generator) -> Any:
+            played.append("replayed")
+            return play(rng)
+
+        note("as a graph")
+        return replay
+
+    def planned(*parts: Any) -> Any:
+        return dataclasses.replace(assemble.plan_of(*parts), precision="tf32", graphs=True)
+
+    monkeypatch.setattr(loop, "graphed", graph)
+    monkeypatch.setattr(step, "plan_of", planned)
+    monkeypatch.setattr(preset, "plan_of", planned)
+    setup, matmul = Setup(widths=(8,), tell=told.append), torch.backends.cuda.matmul
+    made = [] if kind is step else [parts.preset(setup, "smoke", made_up.lines(300, seed=0), {"critic.steps": 3})]
+    rows = kind.cases(setup, *made)
+    case = next(case for case in rows if case.name == name)
+    assert matmul.allow_tf32
+    case.ours()
+    rows.close()
+    assert not matmul.allow_tf32
+    assert (told, played) == (["as a graph"], ["replayed"] * (10 if kind is step else 3))
 
 
 @pytest.mark.slow
@@ -372,7 +461,10 @@ def test_start_up_of_both_sides_within_one_process(
 
 
 def test_training_as_a_command(tmp_path: Path) -> None:
-    code, out, err = command(tmp_path, "bench", "step", "--widths", "8", "--repeats", "1", "--threads", "1", "--json")
+    there = tmp_path / "there"
+    there.mkdir()
+    asked = ("step", "--widths", "8", "--repeats", "1", "--threads", "1", "--json")
+    code, out, err = command(tmp_path, "bench", *asked, environ={"TMPDIR": str(there)})
     assert code == 0, err
     told = json.loads(out)
     assert told.keys() == {"schema", "hardware", "rows"}
@@ -389,7 +481,7 @@ def test_training_as_a_command(tmp_path: Path) -> None:
     assert rows["count_critic_step"]["likeliest"] == 12
     assert rows["quick_step"]["steps"] == 9000
     assert [line.partition(",")[0] for line in err.splitlines()] == [f"timing {name}" for name in rows]
-    assert not list(tmp_path.rglob("*"))  # nothing is left behind
+    assert list(tmp_path.rglob("*")) == [there]  # nothing is left behind
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str], tiny_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,6 +503,7 @@ def test_the_table(capsys: pytest.CaptureFixture[str], tiny_text: Path, monkeypa
         (["--widths", "0"], "'0' is no list of widths"),
         (["load", "--widths", "64"], "--widths goes with step, sample"),
         (["--count", "9"], "--count goes with sample, ngrams, load"),
+        (["load", "--count", "49"], "--count is 49, and load takes 50 or more"),
         (["-c", "quick", "--widths", "64"], "--widths goes with step, sample without -c and -s"),
         (["load", "-c", "quick"], "-c and -s time a step of training; leave load out, or them"),
         (["-c", "quik"], "did you mean 'quick'?"),
@@ -423,6 +516,38 @@ def test_a_mistake_is_one_line(arguments: list[str], told: str, capsys: pytest.C
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert told in err
+
+
+@pytest.mark.parametrize("kind", ["sample", "ngrams", "load"])
+def test_the_least_count(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    widths = ["--widths", "8"] * (kind == "sample")
+    assert main(["bench", kind, "--count", str(BENCHMARKS[kind].least), "--repeats", "1", "--json", *widths]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["count"] == BENCHMARKS[kind].least
+
+
+def test_denormals_are_flushed_as_in_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny, seen = torch.tensor(1e-40), list[bool]()
+    monkeypatch.setattr(load, "ours", lambda path: seen.append(bool(tiny * 1 > 0)))
+    assert main(["bench", "load", "--count", "50", "--repeats", "1"]) == 0
+    assert seen == [False, False]
+    assert tiny * 1 > 0
+
+
+def test_sigterm_is_143_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    left, before = list[Path](), signal.getsignal(signal.SIGTERM)
+
+    def stop(path: Path) -> None:
+        left.append(path)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(load, "ours", stop)
+    with pytest.raises(SystemExit) as end:
+        main(["bench", "load", "--count", "50"])
+    assert end.value.code == 143
+    assert not left[0].parent.exists()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

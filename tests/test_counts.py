@@ -33,6 +33,12 @@ def oracle_reward(p: dict[Window, float], q: dict[Window, float], window: Window
     return min(0.5 * math.log2((p.get(window, 0.0) + other) / (2 * other)), clip)
 
 
+def reward_of(table: Table, windows: Tensor, state: State, labels: Tensor | None = None) -> Tensor:
+    """Rewards (window,) clipped at 0.7 of windows (window, symbol): each alone in a row without edges."""
+    alone = replace(table, windows=replace(table.windows, edges=0))
+    return alone.rewards(windows.int(), windows.int().unsqueeze(2), state, 0.7, labels)[:, 0, 0]
+
+
 def oracle_rewards_of(corpus: Tensor, earlier: Tensor, drawn: Tensor, chosen: Tensor, orders: Iterable[int]) -> Tensor:
     """Oracle: replace every symbol by each chosen one, and add up the rewards of the windows it is in."""
     per_order = []
@@ -115,7 +121,7 @@ def test_a_window_that_neither_side_has_costs_a_half_and_a_missing_one_pays_the_
     (table,) = tables([row(0, 1, 0, 1)], orders=[2], classes=3)
     state = table.count(row(1, 1, 1, 1), table.empty(), 0.85)
     windows = torch.cat([row(2, 2), row(0, 1), row(1, 1)])
-    reward = table.reward(table.windows.slots(table.windows.codes(windows)), state, 0.7).flatten()
+    reward = reward_of(table, windows, state)
     assert reward[0].item() == pytest.approx(-0.5)
     assert reward[1].item() == pytest.approx(0.7)
     assert reward[2].item() == pytest.approx(-0.5, abs=1e-4)  # drawn, never real: the bound
@@ -124,7 +130,7 @@ def test_a_window_that_neither_side_has_costs_a_half_and_a_missing_one_pays_the_
 def test_a_reward_between_the_bounds_by_hand() -> None:
     (table,) = tables([row(0, 0, 0, 1)], orders=[1], classes=2)  # P = 3/4, 1/4
     state = table.count(row(0, 1), table.empty(), 0.85)  # Q = 1/2, 1/2
-    reward = table.reward(torch.tensor([0, 1], dtype=torch.int32), state, 0.7)
+    reward = reward_of(table, torch.tensor([[0], [1]]), state)
     assert reward.tolist() == pytest.approx([0.5 * math.log2(1.25), 0.5 * math.log2(0.75)], abs=1e-5)
 
 
@@ -472,19 +478,20 @@ def test_unpaid_pads_change_the_reward_of_windows_of_padding_alone(
     unpaid = replace(paid, pads_paid=False)
     windows = paid.windows
     drawn, drawn_labels = rows[:80].int(), None if names is None else names[:80]
-    slots = torch.arange(windows.size)
+    every = every_row(windows.classes, 3).repeat(labels, 1)  # by their entries
+    of = torch.arange(labels).repeat_interleave(windows.classes**3) if labels > 1 else None
     blank = torch.zeros(windows.size, dtype=torch.bool)
     blank[unpaid.blank] = True
     assert len(unpaid.blank) == labels * (1 + 2 * windows.edges)  # pads alone, and edges on either side of pads
     kinds = (paid, unpaid)
-    before = [table.reward(slots, table.empty(), 0.7) for table in kinds]
+    before = [reward_of(table, every, table.empty(), of) for table in kinds]
     assert torch.equal(before[1][~blank], before[0][~blank])
     assert before[0][blank].max() == pytest.approx(0.7)
     torch.testing.assert_close(before[1][blank], before[0][blank].clamp(max=0))
     states = [table.count(drawn, table.empty(), 0.9, drawn_labels) for table in kinds]
     for _ in range(3):  # too many pads
         states = [table.count(0 * drawn, state, 0.9, drawn_labels) for table, state in zip(kinds, states, strict=True)]
-    plain, bounded = (table.reward(slots, state, 0.7) for table, state in zip(kinds, states, strict=True))
+    plain, bounded = (reward_of(table, every, state, of) for table, state in zip(kinds, states, strict=True))
     assert torch.equal(bounded[~blank], plain[~blank])
     torch.testing.assert_close(bounded[blank], plain[blank].clamp(max=0))
     assert (plain[blank] < -0.1).any()

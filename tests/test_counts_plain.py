@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from textgan.contract import Output, TermBatch
-from textgan.game.counts import NEGLIGIBLE, count_critic, telling
+from textgan.game.counts import NEGLIGIBLE, count_critic, likely_or_drawn
 from textgan.game.windows import Windows
 
 FORGETTING, CLIP = 0.7, 0.6
@@ -192,7 +192,7 @@ def test_loss_and_gradient_are_those_of_the_plain_formula_in_any_shape(data: st.
 def test_only_what_is_too_unlikely_to_tell_is_scored_as_the_drawn() -> None:
     chosen, drawn = torch.tensor([[[4, 5, 6]], [[7, 8, 9]]]).int(), torch.tensor([[1], [2]]).int()
     p = torch.tensor([[[1, NEGLIGIBLE, NEGLIGIBLE / 2]], [[0, 1e-6, 1 - 1e-6]]])
-    told = telling(chosen, p, drawn)
+    told = likely_or_drawn(chosen, p, drawn)
     assert told.tolist() == [[[4, 5, 1]], [[2, 8, 9]]]
     assert told.permute(2, 1, 0).is_contiguous()
     assert 1 + torch.tensor(NEGLIGIBLE / 2) == 1
@@ -205,7 +205,7 @@ def test_windows_around_a_position_are_those_of_a_row_with_another_symbol_in_it(
     rows = torch.randint(4, (3, length), generator=torch.Generator().manual_seed(edges)).int()
     alternatives = torch.tensor([3, 0, 2], dtype=torch.int32)
     codes = windows.replaced(rows, alternatives).view(4, 3, length, 3)
-    void = {(j, t) for j, positions in windows.void(length) for t in range(length)[positions]}
+    beyond = {(j, t) for j, positions in windows.beyond_the_edges(length) for t in range(length)[positions]}
     for t in range(length):
         for k, symbol in enumerate(alternatives.tolist()):
             other = rows.clone()
@@ -213,6 +213,6 @@ def test_windows_around_a_position_are_those_of_a_row_with_another_symbol_in_it(
             real = windows.codes(other)  # (row, window); window s begins at position s - edges
             for j in range(4):
                 s = t + j - 3 + windows.edges  # earliest first: the window in which the position is the last
-                assert ((j, t) in void) == (not 0 <= s < real.shape[1])
-                if (j, t) not in void:
+                assert ((j, t) in beyond) == (not 0 <= s < real.shape[1])
+                if (j, t) not in beyond:
                     assert codes[j, k, t].tolist() == real[:, s].tolist()

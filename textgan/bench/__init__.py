@@ -11,12 +11,14 @@ class Benchmark(NamedTuple):
     module: str
     summary: str
     options: tuple[str, ...] = ()
+    least: int = 2
+    """The smallest count."""
 
 
 BENCHMARKS = {
     "step": Benchmark("textgan.bench.step", "what training takes", ("widths",)),
     "sample": Benchmark("textgan.bench.sample", "sequences from a trained model", ("widths", "count")),
     "ngrams": Benchmark("textgan.bench.ngrams", "n-gram divergence and Self-BLEU", ("count",)),
-    "load": Benchmark("textgan.bench.load", "text to rows of ids", ("count",)),
+    "load": Benchmark("textgan.bench.load", "text to rows of ids", ("count",), least=50),
     "startup": Benchmark("textgan.bench.startup", "what a command takes before it begins to work"),
 }

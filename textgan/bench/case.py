@@ -24,7 +24,7 @@ class Setup:
     count: int | None = None
     """Sequences or lines that are worked on; None for each benchmark's own number."""
     tell: Callable[[str], None] = lambda line: None
-    """Is given what a user should know, a line at a time."""
+    """Is told, in one line, why training is slower here than it might be."""
 
     def wait(self) -> None:
         """Wait until a GPU has done what it was told."""

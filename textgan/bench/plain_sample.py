@@ -13,21 +13,23 @@ BATCH = 64
 END = "\0"  # stands for a pad that is no text
 
 
-def argmax(probabilities: Tensor) -> Tensor:
+def argmax(probabilities: Tensor, rng: torch.Generator) -> Tensor:
     """Ids (batch, position) of the likeliest symbols."""
     return probabilities.argmax(dim=2)
 
 
-def sample(probabilities: Tensor) -> Tensor:
+def sample(probabilities: Tensor, rng: torch.Generator) -> Tensor:
     """Ids (batch, position), drawn."""
     batch, position, symbol = probabilities.shape
-    return torch.multinomial(probabilities.view(-1, symbol), 1).view(batch, position)
+    return torch.multinomial(probabilities.view(-1, symbol), 1, generator=rng).view(batch, position)
 
 
 DECODE = {"argmax": argmax, "sample": sample}
 
 
-def generate(generator: nn.Module, count: int, *, latent: int, characters: Sequence[str], decode: str) -> list[str]:
+def generate(
+    generator: nn.Module, count: int, *, latent: int, characters: Sequence[str], decode: str, rng: torch.Generator
+) -> list[str]:
     """Generate `count` lines of a plain generator.
 
     Args:
@@ -36,12 +38,13 @@ def generate(generator: nn.Module, count: int, *, latent: int, characters: Seque
         latent: size of the noise.
         characters: of each id.
         decode: "argmax" or "sample".
+        rng: of all that is drawn, on the generator's device.
     """
-    device, found = next(generator.parameters()).device, list[str]()
+    found = list[str]()
     while len(found) < count:
         with torch.no_grad():
-            probabilities = generator(torch.randn(BATCH, latent).to(device))
-        found += lines(DECODE[decode](probabilities).cpu().numpy(), characters)
+            probabilities = generator(torch.randn(BATCH, latent, generator=rng, device=rng.device))
+        found += lines(DECODE[decode](probabilities, rng).cpu().numpy(), characters)
     return found[:count]
 
 

@@ -26,8 +26,8 @@ def generate(model: Path) -> str:
     )  # fmt: skip
     net.load_state_dict({name: weights[name].reshape(value.shape) for name, value in net.state_dict().items()})
     characters = [plain_sample.END, *symbols, "\N{REPLACEMENT CHARACTER}"]
-    torch.manual_seed(0)
-    return plain_sample.generate(net, 1, latent=g["latent"], characters=characters, decode="sample")[0]
+    rng = torch.Generator().manual_seed(0)
+    return plain_sample.generate(net, 1, latent=g["latent"], characters=characters, decode="sample", rng=rng)[0]
 
 
 def report(samples: Path, reference: Path) -> str:

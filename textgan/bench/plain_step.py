@@ -20,7 +20,7 @@ def one_hot(rows: npt.NDArray[Any], symbols: int) -> Tensor:
     return torch.from_numpy(samples)
 
 
-def critic_loss(critic: nn.Module, *, real: Tensor, fake: Tensor, rng: torch.Generator | None = None) -> Tensor:
+def critic_loss(critic: nn.Module, *, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """Critic's loss at samples (batch, position, symbol): Gulrajani et al. 2017, algorithm 1, lines 4-7."""
     mix = torch.rand(len(real), 1, 1, generator=rng, dtype=real.dtype).to(real.device)
     between = (mix * real + (1 - mix) * fake).requires_grad_(True)
@@ -41,13 +41,21 @@ def generator_loss(generator: nn.Module, critic: nn.Module, noise: Tensor) -> Te
 
 
 class PlainTrainer:
-    """Both nets with their optimizers, and the loop around them."""
+    """Both nets with their optimizers, and the loop around them, which draws everything from `rng`."""
 
     def __init__(
-        self, generator: nn.Module, critic: nn.Module, ids: npt.NDArray[Any], *, symbols: int, latent: int, batch: int
+        self,
+        generator: nn.Module,
+        critic: nn.Module,
+        ids: npt.NDArray[Any],
+        *,
+        symbols: int,
+        latent: int,
+        batch: int,
+        rng: torch.Generator,
     ) -> None:
         self.generator, self.critic, self.ids = generator, critic, ids
-        self.symbols, self.latent, self.batch = symbols, latent, batch
+        self.symbols, self.latent, self.batch, self.rng = symbols, latent, batch, rng
         self.device = next(critic.parameters()).device
         self.generator_adam = torch.optim.Adam(generator.parameters(), lr=1e-4, betas=(0.5, 0.9))
         self.critic_adam = torch.optim.Adam(critic.parameters(), lr=1e-4, betas=(0.5, 0.9))
@@ -55,7 +63,7 @@ class PlainTrainer:
     def update(self, critic_steps: int) -> None:
         """Take so many critic steps and a generator step."""
         for _ in range(critic_steps):
-            rows = self.ids[np.random.randint(len(self.ids), size=self.batch)]
+            rows = self.ids[torch.randint(len(self.ids), (self.batch,), generator=self.rng).numpy()]
             with torch.no_grad():
                 fake = self.generator(self.noise())
             self.critic_step(rows, fake)
@@ -67,13 +75,13 @@ class PlainTrainer:
 
     def noise(self) -> Tensor:
         """Draw noise (batch, latent)."""
-        return torch.randn(self.batch, self.latent).to(self.device)
+        return torch.randn(self.batch, self.latent, generator=self.rng).to(self.device)
 
     def critic_step(self, rows: npt.NDArray[Any], fake: Tensor) -> float:
         """Update the critic at real ids (batch, position) and fake samples (batch, position, symbol)."""
         real = one_hot(rows, self.symbols).to(self.device)
         self.critic_adam.zero_grad()
-        loss = critic_loss(self.critic, real=real, fake=fake)
+        loss = critic_loss(self.critic, real=real, fake=fake, rng=self.rng)
         loss.backward()  # type: ignore[no-untyped-call]
         self.critic_adam.step()
         return loss.item()

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textgan.assemble import Parts, plan_of
-from textgan.bench.case import Case, Cases
+from textgan.bench.case import Case, Cases, Setup
 from textgan.game.relaxations import RELAXATIONS
-from textgan.training.loop import play_step
+from textgan.training.loop import Plan, critic_play, play_step
+from textgan.training.precision import products
 
 
-def cases(parts: Parts) -> Cases:
-    """Yield the only row."""
-    yield case(parts)
+def cases(setup: Setup, parts: Parts) -> Cases:
+    """Yield the only row: generator steps of parts that are built, each with its share of the critic's turns."""
+    plan = plan_of(parts.config, parts.device)
+    about = {"preset": parts.config.preset, "batch": plan.batch}
+    about |= {"length": parts.space.length, "symbols": parts.space.size}
+    with products(plan.precision):
+        yield Case(
+            f"{parts.config.preset}_step",
+            turns(setup, parts, plan),
+            about=about,
+            units=plan.critic_every,
+            steps=plan.steps,
+        )
 
 
-def case(parts: Parts) -> Case:
-    """Return the row of parts that are built: their generator steps, each with its share of the critic's turns."""
-    config = parts.config
-    plan, relaxation = plan_of(config, parts.device), RELAXATIONS[config.generator.relaxation]
+def turns(setup: Setup, parts: Parts, plan: Plan) -> Callable[[], None]:
+    """Return what takes one turn of the critic and the generator steps that go with it, as training does."""
+    relaxation = RELAXATIONS[parts.config.generator.relaxation]
+    critic = critic_play(parts.state, plan, parts.source, parts.game, relaxation, setup.tell)
 
-    def turns() -> None:
+    def turn() -> None:
         for _ in range(plan.critic_every):
-            play_step(parts.state, plan, parts.source, parts.game, relaxation)
+            play_step(parts.state, plan, parts.source, parts.game, relaxation, critic)
             parts.state.step = (parts.state.step + 1) % plan.steps  # schedules end with the steps
 
-    about = {"preset": config.preset, "batch": plan.batch, "length": parts.space.length, "symbols": parts.space.size}
-    return Case(f"{config.preset}_step", turns, about=about, units=plan.critic_every, steps=plan.steps)
+    return turn

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -44,6 +46,7 @@ def case(setup: Setup, made: Parts, plain: nn.Module, count: int) -> Case:
     plain.to(made.device)
     pad = "`" if made.space.pad == "backtick" else plain_sample.END
     characters = [pad, *made.space.symbols, "\N{REPLACEMENT CHARACTER}"]
+    plainly = partial(plain_sample.generate, plain, count, latent=g.latent, characters=characters, decode=decode)
 
     def ours() -> None:
         for _ in model.stream(count):
@@ -52,7 +55,7 @@ def case(setup: Setup, made: Parts, plain: nn.Module, count: int) -> Case:
     return Case(
         "sample",
         ours,
-        lambda: plain_sample.generate(plain, count, latent=g.latent, characters=characters, decode=decode),
+        partial(plainly, rng=_rng(made.device)),
         lambda: check(model, plain, characters),
         {"net": g.net, "width": g.width, "decode": decode, "count": count},
         sequences=count,
@@ -62,10 +65,15 @@ def case(setup: Setup, made: Parts, plain: nn.Module, count: int) -> Case:
 def check(model: Model, plain: nn.Module, characters: list[str]) -> None:
     """Refuse other probabilities for the same noise, or other lines for the same ids."""
     device = next(plain.parameters()).device
-    noise = torch.randn(plain_sample.BATCH, model.config.generator.latent).to(device)
+    rng = _rng(device)
+    noise = torch.randn(plain_sample.BATCH, model.config.generator.latent, generator=rng, device=device)
     with torch.no_grad():
         found = model.net(noise, lambda logits: (logits, logits.argmax(-1))).logits.softmax(-1)
         expected = plain(noise)
     same_tensors("sample", {"softmax": found}, {"softmax": expected})
-    ids = plain_sample.sample(expected).cpu().numpy()
+    ids = plain_sample.sample(expected, rng).cpu().numpy()
     same("sample", model.space.decode(ids), plain_sample.lines(ids, characters))
+
+
+def _rng(device: torch.device) -> torch.Generator:
+    return torch.Generator(device).manual_seed(0)

@@ -16,7 +16,7 @@ from textgan.bench.plain_step import PlainTrainer, critic_loss, generator_loss, 
 from textgan.game.conditions import bind_critic
 from textgan.game.relaxations import RELAXATIONS
 from textgan.game.steps import Step, critic_step, generator_step
-from textgan.training.loop import play_step
+from textgan.training.precision import products
 from textgan.training.state import Player
 
 
@@ -36,19 +36,20 @@ class Sides(NamedTuple):
 def cases(setup: Setup) -> Cases:
     """Yield the rows of training."""
     for width in setup.widths:
-        yield from paper_cases(setup, width)
+        made = parts.paper(setup, width)
+        with products(plan_of(made.config, made.device).precision):
+            yield from paper_cases(setup, made)
     yield counts.case(setup)
-    yield preset.case(parts.quick(setup))
+    yield from preset.cases(setup, parts.quick(setup))
 
 
-def paper_cases(setup: Setup, width: int) -> Cases:
-    """Yield a critic step, and a whole update, at one width."""
-    sides = both(parts.paper(setup, width))
-    config, space = sides.ours.config, sides.ours.space
+def paper_cases(setup: Setup, ours: Parts) -> Cases:
+    """Yield a critic step, and a whole update, of the parts of the paper's preset."""
+    sides, config, space, width = both(ours), ours.config, ours.space, ours.config.critic.width
     sizes = {"batch": config.training.batch, "length": space.length, "symbols": space.size}
     nets = sizes | {"width": width, "blocks": config.critic.blocks, "kernel": config.critic.kernel}
     made_by, judged_by = flops.generator(**nets, latent=config.generator.latent), flops.critic(**nets)
-    critic, about = player(sides.ours), {"width": width} | sizes
+    critic, about = player(ours), {"width": width} | sizes
     yield Case(
         "critic_step",
         lambda: critic.apply(our_critic_step(sides).gradients, 1.0),
@@ -59,7 +60,7 @@ def paper_cases(setup: Setup, width: int) -> Cases:
     )
     yield Case(
         "generator_update",
-        lambda: our_update(sides.ours),
+        preset.turns(setup, ours, plan_of(config, ours.device)),
         lambda: sides.plain.update(config.critic.steps),
         lambda: check_generator(sides),
         about | {"critic_steps": config.critic.steps},
@@ -78,7 +79,7 @@ def both(ours: Parts) -> Sides:
     )
     for plain, net in zip(nets, (ours.state.generator.net, critic.net), strict=True):
         copy_weights(plain, net)
-    trainer = PlainTrainer(*nets, ours.corpus.train.ids, symbols=space.size, latent=g.latent, batch=batch)
+    trainer = PlainTrainer(*nets, ours.corpus.train.ids, symbols=space.size, latent=g.latent, batch=batch, rng=rng())
     noise = torch.randn(batch, g.latent, generator=rng()).to(ours.device)
     with torch.no_grad():
         fake = nets[0](noise).contiguous()
@@ -113,12 +114,6 @@ def our_generator_step(sides: Sides) -> Step:
         relax=lambda logits: RELAXATIONS["softmax"](logits, temperature=1.0, rng=rng()),
         rows=torch.from_numpy(sides.rows.astype("int64")), real=None, judged=len(sides.noise), rng=rng(),
     )[0]  # fmt: skip
-
-
-def our_update(ours: Parts) -> None:
-    """Take the critic steps and the generator step of one step of training."""
-    play_step(ours.state, plan_of(ours.config, ours.device), ours.source, ours.game, RELAXATIONS["softmax"])
-    ours.state.step += 1
 
 
 def check_critic(sides: Sides) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +75,8 @@ def bench(
     With -c or -s, time a step of those settings on their corpus, and estimate their training.
     """
     own = preset_or_file is not None or bool(overrides)
-    given = {"widths": widths, "count": count}
-    _check(kind, own, [name for name, value in given.items() if value is not None])
+    given = {name: value for name, value in {"widths": widths, "count": count}.items() if value is not None}
+    _check(kind, own, given)
     _use(threads)
     if own:
         setup, cases = _of_settings(preset_or_file, overrides, device)
@@ -87,7 +89,7 @@ def bench(
         show(_render(told["hardware"], told["rows"]))
 
 
-def _check(kind: str | None, own: bool, given: Sequence[str]) -> None:
+def _check(kind: str | None, own: bool, given: Mapping[str, Any]) -> None:
     """Refuse a kind that there is not, and options that it would not look at."""
     if kind is not None and kind not in BENCHMARKS:
         raise UsageError(f"there is no benchmark {kind!r}{near_miss(kind, BENCHMARKS)}")
@@ -97,6 +99,9 @@ def _check(kind: str | None, own: bool, given: Sequence[str]) -> None:
         takers = [taker for taker, entry in BENCHMARKS.items() if name in entry.options]
         if own or (kind or "step") not in takers:
             raise UsageError(f"--{name} goes with {', '.join(takers)}" + " without -c and -s" * own)
+    least = BENCHMARKS[kind or "step"].least
+    if given.get("count", least) < least:
+        raise UsageError(f"--count is {given['count']}, and {kind} takes {least} or more")
 
 
 def _use(threads: int | None) -> None:
@@ -110,9 +115,7 @@ def _of_kind(kind: str, given: Mapping[str, Any], device: str | None) -> tuple[S
     from textgan.assemble import choose_device
     from textgan.bench.case import Setup
 
-    setup = Setup(
-        choose_device(device or "auto"), **{name: value for name, value in given.items() if value is not None}
-    )
+    setup = Setup(choose_device(device or "auto"), tell=_tell, **given)
     return setup, import_module(BENCHMARKS[kind].module).cases(setup)
 
 
@@ -122,7 +125,8 @@ def _of_settings(preset_or_file: str | None, overrides: tuple[str, ...], device:
     from textgan.bench.case import Setup
 
     parts = assemble.build(resolved(preset_or_file, overrides, {"training.device": device}).config, _tell)
-    return Setup(parts.device), preset.cases(parts)
+    setup = Setup(parts.device, tell=_tell)
+    return setup, preset.cases(setup, parts)
 
 
 def _measure(setup: Setup, cases: Cases, repeats: int | None) -> dict[str, Any]:
@@ -131,12 +135,22 @@ def _measure(setup: Setup, cases: Cases, repeats: int | None) -> dict[str, Any]:
     from textgan.runs import flushed_denormals
 
     machine, rows = hardware.describe(setup), []
-    with closing(cases), flushed_denormals():  # as in training
+    with _orderly_end(), closing(cases), flushed_denormals():  # as in training
         for case in cases:
             _tell(f"timing {_named(case.name, case.about)}")
             row = timing.measure(case, timing.Effort.of(repeats), setup.wait)
             rows.append(row | timing.shares(row, machine["gemm_gflops"]))
     return {"schema": 1, "hardware": machine, "rows": rows}
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Turn SIGTERM into an end of the process with exit code 143 that leaves nothing behind."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tell(line: str) -> None:

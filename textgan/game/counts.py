@@ -28,7 +28,6 @@ from textgan.game.windows import TABLE_BITS, Windows
 
 PRIOR = 1e-7  # added to Q, so that an unseen window has a finite reward
 LARGEST = 1e4  # size of one draw's increment at which counts are scaled back
-ORDERED_AS = {torch.float32: torch.int32, torch.float64: torch.int64}  # positive floats order as their bits do
 NEGLIGIBLE = 2.0**-24  # probability that a float32 sum with 1 in it does not see
 SWEPT = 1 << 17  # entries scaled back at a time: a part stays in the cache from one pass to the next
 FORGOTTEN = 1e-6  # counts up to this share of a fresh draw are dropped, which keeps checkpoints small
@@ -77,17 +76,14 @@ class Table:
         """
         logs = self._logs(self.windows.slots(self.windows.replaced(classes, alternatives, labels)), state)
         batch, length = classes.shape
-        for window, positions in self.windows.void(length):
+        for window, positions in self.windows.beyond_the_edges(length):
             logs[window, :, positions.start * batch : positions.stop * batch] = 1  # a reward of 0
+        # sum of min(1/2 (log - 1), clip) over the n windows is 1/2 (sum of min(log, 2 clip + 1) - n)
         total = logs.clamp_(max=2 * clip + 1).sum(0).sub_(self.windows.order).mul_(0.5)
         return total.view(-1, length, batch).permute(2, 1, 0)
 
-    def reward(self, slots: Tensor, state: State, clip: float) -> Tensor:
-        """Return ½ log2((P + Q') / 2Q') at table entries, at most `clip`, with Q' = Q + 1e-7. [bits]"""
-        return self._logs(slots, state).sub_(1).mul_(0.5).clamp_(max=clip)
-
     def _logs(self, slots: Tensor, state: State) -> Tensor:
-        """Return log2((P + Q') / Q') at table entries."""
+        """Return log2((P + Q') / Q') at table entries, with Q' = Q + 1e-7."""
         # a pair of float32 is read as one int64: a copy of bits
         pairs = state["pairs"].view(torch.int64).view(-1).index_select(0, slots.flatten()).view(torch.float32)
         p, counts = pairs.view(*slots.shape, 2).unbind(-1)
@@ -178,7 +174,7 @@ class CountCritic:
         drawn = batch.output.ids.T.clamp(max=self.classes - 1).int().contiguous().T  # rows innermost in memory
         chosen, p = likeliest_classes(probabilities, self.likeliest)
         with torch.no_grad():
-            scored, after = self._score(drawn, telling(chosen, p, drawn), state, batch.labels)
+            scored, after = self._score(drawn, likely_or_drawn(chosen, p, drawn), state, batch.labels)
             reward = torch.stack(scored).mean(0).contiguous()
             if self.likeliest:  # symbols that are not scored count as the mean, not as 0
                 reward -= (p * reward).sum(-1, keepdim=True) / p.sum(-1, keepdim=True)
@@ -274,16 +270,17 @@ def likeliest_classes(probabilities: Tensor, count: int) -> tuple[Tensor, Tensor
     if count == 0 or count >= probabilities.shape[-1]:
         every = torch.arange(probabilities.shape[-1], dtype=torch.int32, device=probabilities.device)
         return every, probabilities
-    order = probabilities.detach().view(ORDERED_AS[probabilities.dtype])
-    chosen = order.topk(count, dim=-1, sorted=False).indices
-    return chosen.int(), probabilities.gather(-1, chosen)
+    p, chosen = probabilities.topk(count, dim=-1, sorted=False)
+    return chosen.int(), p
 
 
-def telling(chosen: Tensor, p: Tensor, drawn: Tensor) -> Tensor:
+def likely_or_drawn(chosen: Tensor, p: Tensor, drawn: Tensor) -> Tensor:
     """Return chosen classes (batch, position, class), the drawn one in place of those too unlikely to tell.
 
     The windows of the drawn are in the cache, where those of the unlikely are read from afar; and what p < 2**-24 adds
-    to a sum over a position is within its rounding. As `Windows.replaced` reads them, rows lie innermost in memory.
+    to a sum over a position is within its rounding. Only the gradient of such a logit is another number, of at most
+    2**-24 times what the rewards of its position differ by. As `Windows.replaced` reads them, rows lie innermost in
+    memory.
     """
     told = torch.where(p < NEGLIGIBLE, drawn.unsqueeze(-1), chosen)
     return told.permute(2, 1, 0).contiguous().permute(2, 1, 0)

@@ -54,7 +54,7 @@ class Windows:
         return int(self.classes**self.order) if self.exact else _odd_numbers(1, seed=0)[0]
 
     @cached_property
-    def widest(self) -> Windows:
+    def with_all_edges(self) -> Windows:
         """The same with so many edges that every symbol of a row is in n windows."""
         return replace(self, edges=self.order - 1)
 
@@ -82,10 +82,10 @@ class Windows:
 
         Returns:
             (n, alternative, position * batch) int32; the first index goes over the windows that contain the position,
-            the earliest first. Those named by `void` do not exist.
+            the earliest first. Those named by `beyond_the_edges` do not exist.
         """
         batch, length = classes.shape
-        codes = self.widest.codes(classes, labels).T.flatten()  # (window * batch)
+        codes = self.with_all_edges.codes(classes, labels).T.flatten()  # (window * batch)
         standing = codes.unfold(0, length * batch, batch)  # (n, position * batch)
         change = (alternatives - classes.unsqueeze(-1)).permute(2, 1, 0).flatten(1)
         codes = change.new_empty(self.order, *change.shape)
@@ -93,7 +93,7 @@ class Windows:
             torch.add(standing[j], change, alpha=multiplier, out=codes[j])
         return codes
 
-    def void(self, length: int) -> list[tuple[int, slice]]:
+    def beyond_the_edges(self, length: int) -> list[tuple[int, slice]]:
         """Name the windows of `replaced` that would reach past the edges: its first index, and the positions."""
         before = [(j, slice(0, self.order - 1 - self.edges - j)) for j in range(self.order - 1 - self.edges)]
         return before + [(j, slice(length + self.edges - j, length)) for j in range(self.edges + 1, self.order)]

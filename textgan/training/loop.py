@@ -139,9 +139,7 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     reason: str | None = None
     announced = False
     hooks.watch.started(plan.steps, first)
-    critic: Play = partial(_critic_step, state, plan, source, game, relaxation)
-    if plan.graphs and state.critic is not None:
-        critic = graphed(critic, plan.device, hooks.watch.note)
+    critic = critic_play(state, plan, source, game, relaxation, hooks.watch.note)
     while reason is None:
         losses = play_step(state, plan, source, game, relaxation, critic)
         state.step += 1
@@ -157,6 +155,14 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
             hooks.save(state, metrics)
             hooks.watch.saved(state.step)
     return Ending(reason, time.perf_counter() - start, metrics)
+
+
+def critic_play(
+    state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation, note: Callable[[str], None]
+) -> Play:
+    """Return what takes a critic step, as a CUDA graph where the plan asks for one; `note` is told where it cannot."""
+    play: Play = partial(_critic_step, state, plan, source, game, relaxation)
+    return graphed(play, plan.device, note) if plan.graphs and state.critic is not None else play
 
 
 def _reason(state: TrainingState, plan: Plan, seconds: float, hooks: Hooks) -> str | None:
