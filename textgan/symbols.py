@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 END = "\n"  # ends a line; no line holds it, so that no symbol does
-UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-BACKTICK = "`"
+UNKNOWN, BACKTICK = "\N{REPLACEMENT CHARACTER}", "`"
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"  # sentencepiece writes a space so
 BLOCK = 1 << 20  # ids that are decoded at a time
 MOST_SYMBOLS, MOST_CHARACTERS, MOST_POSITIONS = 65_000, 1 << 24, 1 << 16  # no file makes us allocate more
