@@ -136,6 +136,8 @@ def build(
     check(config)
     device = choose_device(config.training.device)
     choose_precision(config.training.precision, device)  # or say so before the corpus is read
+    if config.training.graphs and device.type != "cuda":
+        raise UsageError(f"training.graphs: CUDA graphs exist on cuda only, and this device is {device}; use false")
     return build_on(config, open_corpus(config, tell, show), device)
 
 
@@ -220,7 +222,7 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         critic_batch=config.critic.batch or t.batch,
         temperature=config.generator.temperature, schedule=t.schedule, seed=t.seed, log_every=t.log_every,
         evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
-        precision=choose_precision(t.precision, device), graphs=t.graphs and device.type == "cuda",
+        precision=choose_precision(t.precision, device), graphs=t.graphs,
     )  # fmt: skip
 
 
