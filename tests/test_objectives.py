@@ -188,7 +188,7 @@ def test_the_best_critic_and_its_loss_are_known(critic: ScoreLoss, best: Callabl
 def test_unregularised_dirac_gan_only_turns_about_its_equilibrium(
     name: str, turn: float, bias: float, decay: float
 ) -> None:
-    """D(x) = psi·x + b, real samples at 0, generated at theta; Mescheder et al. 2018, lemma 2.3."""
+    """D(x) = psi·x + b, real samples at 0, generated at theta; Mescheder et al. 2018, section 2, with a bias added."""
 
     def descent(state: Tensor) -> Tensor:
         theta, psi, b = state

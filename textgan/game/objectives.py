@@ -99,8 +99,8 @@ def hinge_critic(*, real: Tensor, fake: Tensor) -> Tensor:
 
     A score beyond its margin has no gradient. The generator's loss is `wasserstein_generator`.
 
-    Source: Lim & Ye 2017 (Geometric GAN), without the norm of its support vector machine's weights;
-    Miyato et al. 2018 (spectral normalisation), eqs. 16 and 17.
+    Source: Lim & Ye 2017 (Geometric GAN: a support vector machine on the critic's features), here the hinge alone, with
+    no norm of weights added; Miyato et al. 2018 (spectral normalisation), eqs. 16 and 17.
     """
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
