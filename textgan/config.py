@@ -127,7 +127,7 @@ class Game(Section):
     """What the two nets play: an objective, penalties on the critic, and its weight beside the other terms."""
 
     objective: str = "wasserstein"
-    """Adversarial objective: wasserstein, relativistic."""
+    """Adversarial objective: wasserstein, relativistic, non_saturating, minimax, least_squares, hinge."""
     weight: float = Field(1.0, ge=0)
     """Weight of the adversarial loss in the generator's sum of terms. [ratio]"""
     penalties: dict[str, Weight] = Field(default={"gradient_penalty": 10.0})
