@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -290,11 +290,15 @@ def test_gradients_through_our_rectifier_are_those_through_torchs(
     net: Any = CRITICS[critic](length=9, symbols=4, width=6, blocks=2, kernel=3).double()
     real, fake = sides((5, 9, 4), rng)
 
+    def steep(samples: Tensor) -> Any:
+        return 10 * net(samples)
+
     def gradients() -> tuple[Tensor, ...]:
-        paid = PENALTIES[name](net, real, fake, rng=torch.Generator().manual_seed(1))
+        paid = PENALTIES[name](cast(Any, steep), real, fake, rng=torch.Generator().manual_seed(1))
         return torch.autograd.grad(paid, list(net.parameters()), materialize_grads=True)
 
     ours = gradients()
+    assert any(gradient.any() for gradient in ours)
     for module in (layers, sequence):
         monkeypatch.setattr(module, "rectify", lambda x, leak=0.0: F.leaky_relu(x, leak) if leak else F.relu(x))
     torch.testing.assert_close(ours, gradients())
