@@ -131,9 +131,11 @@ class Game(Section):
     weight: float = Field(1.0, ge=0)
     """Weight of the adversarial loss in the generator's sum of terms. [ratio]"""
     penalties: dict[str, Weight] = Field(default={"gradient_penalty": 10.0})
-    """Weights of the penalties on the critic, by name: gradient_penalty, r1, r2. [ratio]"""
+    """Weights of the penalties on the critic, by name: gradient_penalty, gradient_penalty_one_sided, max_margin (also
+    max_margin_l1, _l2, _squared), r1, r2, zero_centred_mid, zero_centred_mixture, total_variation,
+    adversarial_lipschitz. [ratio]"""
     constraint: str = "none"
-    """Constraint on the critic: none, weight_clipping."""
+    """Constraint on the critic: none, weight_clipping, gradient_normalisation, piecewise_gradient_normalisation."""
     condition: Literal["projection", "auxiliary"] = "projection"
     """How the critic takes the labels of a labelled corpus: in its score, or by a classifier of its own beside it."""
     classification: tuple[Weight, Weight] = (1.0, 0.1)
