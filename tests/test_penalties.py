@@ -152,7 +152,7 @@ def test_slopes_are_paid_between_the_pairs(name: str, shape: tuple[int, ...], rn
 def test_the_adversarial_step_goes_where_the_score_changes_fastest(
     shape: tuple[int, ...], rng: torch.Generator
 ) -> None:
-    critic, (real, fake) = Seen(Bowl()), sides(shape, rng)
+    critic, (real, fake), turns = Seen(Bowl()), [30 * side for side in sides(shape, rng)], set[float]()
     paid, owed = adversarial_lipschitz(critic, real, fake, rng=rng), []
     assert len(critic.calls) == 6
     for x, (at, far, stepped) in ((real, critic.calls[:3]), (fake, critic.calls[3:])):
@@ -160,11 +160,12 @@ def test_the_adversarial_step_goes_where_the_score_changes_fastest(
         s, r = ((to - x).flatten(1) for to in (far, stepped))
         torch.testing.assert_close(s.norm(dim=1), torch.full((4,), 10.0, dtype=torch.float64))
         rising = (Bowl()(far) - Bowl()(x)).sign()[:, None]
+        turns |= set(rising.flatten().tolist())
         steepest = rising * far.flatten(1) / far.flatten(1).norm(dim=1, keepdim=True)
         torch.testing.assert_close(r / r.norm(dim=1, keepdim=True), steepest)
         owed.append(above_one((Bowl()(stepped) - Bowl()(x)).abs() / r.norm(dim=1)).square())
+    assert turns == {-1.0, 1.0}  # uphill where the first step led up, downhill where it led down
     assert paid.item() == pytest.approx(torch.cat(owed).mean().item())
-    assert paid > 0
 
 
 def test_the_adversarial_step_starts_anywhere_and_is_of_uniform_length(rng: torch.Generator) -> None:

@@ -151,7 +151,8 @@ def adversarial_lipschitz(critic: Critic, real: Tensor, fake: Tensor, *, rng: to
     The step r leads where the score of x changes fastest, as far as `stretches` draws it.
 
     Source: Terjék 2020 (arXiv:1907.05681), the adversarial Lipschitz penalty with K = 1; lambda is 100 in the paper
-    and 10 in its code. A departure from that code: x + r is not clipped to the range of an image.
+    and 10 in its code. A departure from that code: x + r is not clipped to the range of samples, so that text may leave
+    the simplex and an image [-1, 1].
     """
     found = torch.cat([stretches(critic, side, rng=rng) for side in (real, fake)])
     return torch.relu(found - 1).square().mean()
