@@ -119,7 +119,7 @@ def _fields_of(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str
         if _is_section(info.annotation):
             yield from _fields_of(info.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
         else:
-            text, _, unit = (info.description or "").partition(" [")
+            text, _, unit = " ".join((info.description or "").split()).partition(" [")
             yield prefix + name, Field(info.annotation, text, unit.rstrip("]"))
 
 
