@@ -366,7 +366,7 @@ def critic_check(parts: Parts) -> dict[str, Any]:
 
 
 def mean(of: Callable[[Critic, Tensor], Tensor], net: nn.Module, samples: Tensor, condition: Tensor | None) -> float:
-    """Mean of what a critic makes of samples (batch, ...) under conditions (batch,), as many at once as in training."""
+    """Mean of what a critic makes of samples (batch, ...) under conditions (batch,), 64 rows at a time."""
     conditions = repeat(None) if condition is None else torch.split(condition, TOGETHER)
     parts = zip(torch.split(samples, TOGETHER), conditions, strict=False)
     return torch.cat([of(bind_critic(net, c), x).detach() for x, c in parts]).mean().item()

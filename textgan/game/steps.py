@@ -135,14 +135,14 @@ def _teacher(generator: Generator, noise: Tensor) -> Callable[[Tensor], Tensor] 
 
 def _added(parts: Mapping[str, tuple[float, Callable[[], Tensor]]], parameters: Sequence[Tensor]) -> Step:
     """Add up weighted losses, each with its gradients before the next, so that one graph at a time is in memory."""
-    total, losses, gradients = torch.zeros(()), dict[str, Tensor](), list[Tensor]()
+    weighted, losses, gradients = list[Tensor](), dict[str, Tensor](), list[Tensor]()
     for name, (weight, part) in parts.items():
         loss = part()
         losses[name] = loss.detach()
-        total = total.to(loss) + weight * losses[name]
+        weighted.append(weight * losses[name])
         found = torch.autograd.grad(weight * loss, tuple(parameters), materialize_grads=True)
         gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
-    return Step(tuple(gradients), {"loss": total} | losses)
+    return Step(tuple(gradients), {"loss": torch.stack(weighted).sum()} | losses)
 
 
 def _step(loss: Tensor, losses: dict[str, Tensor], parameters: Sequence[Tensor]) -> Step:
