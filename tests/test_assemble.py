@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from textgan import assemble
-from textgan.assemble import build, build_critic, check, choose_device, dry_run, open_corpus, reference, settled
+from textgan.assemble import build, build_critic, choose_device, dry_run, open_corpus, reference, settled
+from textgan.checks import check
 from textgan.config import Config
 from textgan.errors import TextganError, UsageError
 from textgan.model import build_generator, load

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from textgan import load, train
-from textgan.assemble import build, check
+from textgan.assemble import build
+from textgan.checks import check
 from textgan.config import Config
 from textgan.contract import Output, Term, TermBatch
 from textgan.errors import UsageError

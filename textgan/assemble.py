@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from textgan import memory
+from textgan.checks import check
 from textgan.config import Config
 from textgan.contract import Critic, Objective, Penalty, Term
 from textgan.corpora import cards, matrix
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus, Settings, prepare
 from textgan.corpora.text.sources import absolute
-from textgan.errors import TextganError, UsageError, near_miss
+from textgan.errors import TextganError, UsageError
 from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
@@ -30,7 +31,7 @@ from textgan.game.terms import TERMS
 from textgan.metrics.lines import Lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.model import Model, build_generator
-from textgan.nets import CONDITIONAL_CRITICS, CRITICS, GENERATORS
+from textgan.nets import CONDITIONAL_CRITICS, CRITICS
 from textgan.spaces import Text
 from textgan.symbols import Symbols
 from textgan.training import sampler
@@ -53,46 +54,6 @@ class Parts:
     state: TrainingState
     game: Game
     source: Source
-
-
-def check(config: Config) -> None:
-    """Check every name in a configuration against the tables.
-
-    Raises:
-        UsageError: a name is in no table; the line gives the key and the nearest match.
-    """
-    named = [
-        ("generator.net", config.generator.net, GENERATORS),
-        ("critic.net", config.critic.net, CRITICS.keys() | {"none"}),
-        ("generator.relaxation", config.generator.relaxation, RELAXATIONS),
-        ("game.objective", config.game.objective, OBJECTIVES),
-        ("game.constraint", config.game.constraint, CONSTRAINTS),
-        *((f"game.penalties.{name}", name, PENALTIES) for name in config.game.penalties),
-    ]
-    for key, name, table in named:
-        if name not in table:
-            raise UsageError(f"{key}: there is no {name!r}{near_miss(name, table)}")
-    for key, kernel in (("generator.kernel", config.generator.kernel), ("critic.kernel", config.critic.kernel)):
-        if kernel % 2 == 0:
-            raise UsageError(f"{key}: {kernel} is even; a convolution that keeps the length needs an odd kernel")
-    counts, windows = config.count_critic, config.window_likelihood
-    if counts.weight and not counts.orders:
-        raise UsageError("count_critic.orders: is empty; name the lengths of the n-grams, such as [3, 4]")
-    for key, weight, orders in (
-        ("count_critic.orders", counts.weight, counts.orders),
-        ("window_likelihood.order", windows.weight, (windows.order,)),
-    ):
-        if weight and not all(1 <= n <= config.text.length for n in orders):
-            raise UsageError(f"{key}: {list(orders)} must lie within 1 to text.length ({config.text.length})")
-    if config.likelihood.weight and not hasattr(GENERATORS[config.generator.net], "teacher"):
-        raise UsageError(
-            f"likelihood.weight: the net {config.generator.net!r} gives no likelihood; set generator.net=recurrent"
-        )
-    terms = [name for name in TERMS if getattr(config, name).weight]
-    if terms and config.generator.temperature != 1:
-        raise UsageError(f"generator.temperature: must be 1 with {terms[0]}, which knows the softmax at temperature 1")
-    if (config.critic.net == "none" or config.game.weight == 0) and not terms:
-        raise UsageError("no critic (critic.net, game.weight) and no term: nothing would teach the generator")
 
 
 def settled(config: Config) -> Config:
