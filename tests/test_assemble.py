@@ -65,7 +65,7 @@ def test_the_papers_presets_have_the_papers_nets(name: str) -> None:
     [
         ("generator.net", "papre", r"^generator\.net: there is no 'papre'; did you mean 'paper'\?"),
         ("critic.net", "non", r"^critic\.net: .*did you mean 'none'"),
-        ("generator.relaxation", "gumbel", r"^generator\.relaxation: there is no 'gumbel'"),
+        ("generator.relaxation", "gumbol", r"^generator\.relaxation: there is no 'gumbol'"),
         ("game.objective", "waserstein", r"did you mean 'wasserstein'"),
         ("game.constraint", "clipping", r"^game\.constraint: .*weight_clipping"),
         ("game.penalties", {"r3": 1.0}, r"^game\.penalties\.r3: "),
