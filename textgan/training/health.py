@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import copy
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -102,7 +103,7 @@ def blindness(seen: Seen) -> str | None:
     """The critic gives real and generated samples the same score, and finds no way to do better."""
     if "critic" not in seen.row:
         return None
-    if abs(_gap(seen.critic)) > BLIND or seen.critic["gradient_norm"] > BLIND:
+    if not (abs(_gap(seen.critic)) < BLIND and seen.critic["gradient_norm"] < BLIND):
         return ""
     return (
         f"the critic learns nothing: it scores real and generated samples {_gap(seen.critic):.1e} apart, and its "
@@ -162,11 +163,12 @@ def numbers(row: Row) -> dict[str, float]:
         found[GENERATOR] = row["generator"]["gradient_norm"]
     if "critic" in row:
         found |= {CRITIC: row["critic"]["gradient_norm"], GAP: abs(_gap(row["critic"]))}
-    return found
+    return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
 def _gap(critic: Mapping[str, float]) -> float:
-    return critic["score_real"] - critic["score_fake"]
+    """Real less fake; NaN, which is neither large nor small, in the log of a version that did not tell."""
+    return critic.get("score_real", math.nan) - critic.get("score_fake", math.nan)
 
 
 class Health:
