@@ -20,7 +20,7 @@ BROKEN = {"generator.learning_rate": 1.0, "training.log_every": 1, "training.eva
 """What makes the smoke preset's samples all the same, and its generator's gradient nothing."""
 
 
-def losses(step: int = 0, generator: float = 0.1, **critic: float) -> Row:
+def losses(step: int = 0, /, generator: float = 0.1, **critic: float) -> Row:
     """A row of losses; a critic's that are not given are those of a healthy one."""
     healthy = {"objective": -0.8, "gradient_penalty": 0.01, "score_real": 1.0, "score_fake": 0.2, "gradient_norm": 2.0}
     return {"step": step, "generator": {"loss": 0.3, "gradient_norm": generator}, "critic": healthy | critic}
