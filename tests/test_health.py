@@ -194,7 +194,12 @@ def test_what_is_huge_from_the_first_row_on_diverges(row: Row) -> None:
 def test_steady_growth_diverges_before_it_is_huge() -> None:
     rows = [losses(generator=1e-6 * 2**i) for i in range(30)]
     ((at, kind),) = raised(rows)
-    assert (kind, rows[at]["generator"]["gradient_norm"] < 20) == ("divergence", True)
+    assert (kind, rows[at]["generator"]["gradient_norm"] < 1000) == ("divergence", True)
+
+
+def test_a_critic_that_wakes_late_does_not_diverge() -> None:
+    asleep = [losses(generator=1e-6, gradient_norm=1e-3, score_fake=1.0) for _ in range(20)]
+    assert raised([*asleep, *[losses(generator=5.0, gradient_norm=50.0, score_fake=-40.0)] * 10]) == []
 
 
 # --- slope ----------------------------------------------------------------------------------------------------------

@@ -19,15 +19,16 @@ Row = dict[str, Any]
 
 FEW = 0.5  # of what real samples have: far under what a count of some hundreds has by chance
 KNOWN = 10  # rows before a number has a usual size: the first ones of a healthy run fall or grow by 30 times
-RUNAWAY = 1e3  # times the usual size: thrice the decades that healthy runs were seen to go through
+RUNAWAY = 1e3  # times the usual size: healthy runs were seen to go through 30
+LEAST = 0.1  # taken for usual where that is less: a critic that wakes late grows by decades, and is well at 100
 FAR = 1e4  # between scores: a critic of slope 1 gives two pictures of 32 x 32 at most 111, two lines of text less
-HUGE = 1e6  # a gradient's norm; healthy runs were seen at up to 53, so that a net 100 times as large has room
+HUGE = 1e6  # a gradient's norm; healthy runs were seen at up to 53, and larger nets have larger ones
 FAINT = 1e-4  # times the usual size: what a sigmoid leaves of a gradient at a score of -9
 NOTHING = 1e-12  # a gradient's norm, whatever is usual: Adam's own epsilon is 1e-8
 CERTAIN = 0.01  # the loss of a critic that gives real samples 99 %; the least loss is 0 under all but wasserstein
 APART = 0.5  # between scores, so that a loss near 0 is one of certainty; least squares asks for 1
 BLIND = 1e-4  # between scores, and of the critic's gradient: a thousandth of what the weakest healthy critic had
-STEEP = 3.0  # mean slope under a penalty that asks for 1; healthy runs were seen at up to 1.4
+STEEP = 3.0  # mean slope under a penalty that asks for 1; healthy runs were seen at up to 1.2
 
 
 class Alarm(NamedTuple):
@@ -117,7 +118,7 @@ def divergence(seen: Seen) -> str | None:
     found = numbers(seen.row)
     for name, value in found.items():
         usual = seen.usual(name)
-        if usual and value > RUNAWAY * usual:
+        if usual is not None and value > RUNAWAY * max(usual, LEAST):
             return f"training diverges: {name} is {value:.1e}, usually {usual:.1e}; {CALM}"
         if value > LIMITS[name]:
             return f"training diverges: {name} is {value:.1e}; {CALM}"
