@@ -211,6 +211,8 @@ def test_a_slope_far_above_one_is_told_under_a_penalty_that_asks_for_one() -> No
     free = losses()
     del free["critic"]["gradient_penalty"]
     assert raised([free, steep(50.0), steep(50.0)]) == []
+    free["critic"]["gradient_penalty_one_sided"] = 0.1
+    assert raised([free, steep(50.0), steep(50.0)]) == [(2, "steepness")]
 
 
 # --- the log --------------------------------------------------------------------------------------------------------

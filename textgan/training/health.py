@@ -128,10 +128,14 @@ def divergence(seen: Seen) -> str | None:
 CALM = "lower learning rates or a heavier penalty may help"
 
 
+TO_ONE = {"gradient_penalty", "gradient_penalty_one_sided"}
+"""Penalties that ask for a slope of 1, or of at most 1, between real and generated samples."""
+
+
 def steepness(seen: Seen) -> str | None:
     """The critic's slope is far above the 1 that its penalty asks for."""
     slope = (seen.evaluation.get("critic") or {}).get("slope")
-    if slope is None or "gradient_penalty" not in seen.critic:
+    if slope is None or not TO_ONE & seen.critic.keys():
         return None
     if slope < STEEP:
         return ""
