@@ -223,6 +223,8 @@ def test_rows_of_a_log_without_scores_are_judged_by_the_rest() -> None:
     for row in rows:
         del row["critic"]["score_real"], row["critic"]["score_fake"]
     assert raised(rows) == [(14, "saturation")]
+    grown = [losses(score_real=900.0)] * 3
+    assert raised([*rows[:10], *USUAL, *grown]) == [(22, "divergence")]
 
 
 def logged(rows: Iterable[Row], before: Iterable[Row] = ()) -> tuple[list[Row], list[str]]:
@@ -255,8 +257,8 @@ def test_a_log_that_is_read_again_is_judged_as_if_the_run_had_never_stopped() ->
 
 
 def test_the_last_row_of_an_interrupted_run_is_judged_too() -> None:
-    log, notes = logged([evaluation(0.1, step=4), evaluation(0.1, step=5), evaluation(0.1, step=8)])
-    assert [row["step"] for row in log if "alarm" in row] == [5, 8]
+    log, notes = logged([evaluation(0.1, step=4), evaluation(0.1, step=6), evaluation(0.1, step=8)])
+    assert [row["step"] for row in log if "alarm" in row] == [6, 8]
     assert len(notes) == 2
 
 
