@@ -15,7 +15,7 @@ from textgan.runs import run_config
 def example() -> str:
     """The Python of the README that adds an objective."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    (code,) = (block for block in blocks if "OBJECTIVES[" in block)
+    (code,) = [str(block) for block in blocks if "OBJECTIVES[" in block]
     return code
 
 

@@ -326,8 +326,8 @@ def measure(
 def critic_check(parts: Parts) -> dict[str, Any]:
     """Return the critic's mean value on training, held-out and generated rows, and its mean slope between them.
 
-    A value on training rows that leaves the held-out rows' behind is the overfitting Gulrajani et al. 2017 show in
-    section 5.5.
+    The critic is the one that plays, as the game constrains it. A value on training rows that leaves the held-out rows'
+    behind is the overfitting Gulrajani et al. 2017 show in section 5.5.
     """
     state, plan = parts.state, plan_of(parts.config, parts.device)
     if state.critic is None:
@@ -340,18 +340,18 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     samples = {side: to_sample(rows) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
-    relaxation = RELAXATIONS[parts.config.generator.relaxation]
+    relaxation, wrap = RELAXATIONS[parts.config.generator.relaxation], parts.game.constraint.wrap
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
         generator = bind_generator(state.generator.net, conditions["fake"])
         output = generator(noise, lambda x: relaxation(x, temperature=plan.temperature, rng=rng))
         samples["fake"] = output.sample
         values = {
-            side: mean(lambda critic, x: critic(x), state.critic.net, x, conditions[side])
+            side: mean(lambda critic, x: wrap(critic)(x), state.critic.net, x, conditions[side])
             for side, x in samples.items()
         }
     between = interpolates(samples["train"], samples["fake"], rng=rng)
-    slope = mean(slopes, state.critic.net, between, conditions["fake"])
+    slope = mean(lambda critic, x: slopes(wrap(critic), x), state.critic.net, between, conditions["fake"])
     return {"critic": values | {"slope": slope, "rows": OVERFIT}}
 
 

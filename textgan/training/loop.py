@@ -157,10 +157,11 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     start, first, metrics = time.perf_counter(), state.step, None
     reason: str | None = None
     announced = False
+    losses: dict[str, dict[str, float]] = {}
     hooks.watch.started(plan.steps, first)
     critic = critic_play(state, plan, source, game, relaxation, hooks.watch.note)
     while reason is None:
-        losses = play_step(state, plan, source, game, relaxation, critic)
+        losses |= play_step(state, plan, source, game, relaxation, critic)
         state.step += 1
         seconds = time.perf_counter() - start
         row = {"step": state.step, "seconds": round(seconds, 3)} | losses
@@ -169,6 +170,7 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
         reason = _reason(state, plan, seconds, hooks)
         if state.step % plan.log_every == 0 or reason:
             hooks.log(row)
+            losses = {}  # a row tells of the last critic step since the row before
         if state.step % plan.evaluate_every == 0 or reason:
             metrics = None if reason in ("SIGINT", "SIGTERM") else _evaluate(state, hooks)
             hooks.save(state, metrics)
