@@ -41,8 +41,22 @@ ALLOWED = {
     "settings": BOTTOM | {"config"},
     "model": BOTTOM | {"ahead", "config", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"metrics", "oracles"},
+    "checks": {"config", "errors", "game", "nets"},
     "assemble": BOTTOM
-    | {"config", "corpora", "game", "memory", "metrics", "model", "nets", "oracles", "spaces", "symbols", "training"},
+    | {
+        "checks",
+        "config",
+        "corpora",
+        "game",
+        "memory",
+        "metrics",
+        "model",
+        "nets",
+        "oracles",
+        "spaces",
+        "symbols",
+        "training",
+    },
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
@@ -51,6 +65,7 @@ ALLOWED = {
     | {
         "assemble",
         "bench",
+        "checks",
         "config",
         "corpora",
         "metrics",
@@ -87,7 +102,7 @@ LIBRARIES = {
 }
 """The libraries of the rooms that may not take any; the others may."""
 
-CONFIG_READERS = {"cli", "settings", "assemble", "runs", "model", "api"}
+CONFIG_READERS = {"cli", "settings", "checks", "assemble", "runs", "model", "api"}
 LIGHT = (
     "",
     "cli",

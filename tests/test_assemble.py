@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from textgan import assemble
-from textgan.assemble import build, build_critic, check, choose_device, dry_run, open_corpus, reference, settled
+from textgan.assemble import build, build_critic, choose_device, dry_run, open_corpus, reference, settled
+from textgan.checks import check
 from textgan.config import Config
 from textgan.errors import TextganError, UsageError
 from textgan.model import build_generator, load
@@ -64,7 +65,7 @@ def test_the_papers_presets_have_the_papers_nets(name: str) -> None:
     [
         ("generator.net", "papre", r"^generator\.net: there is no 'papre'; did you mean 'paper'\?"),
         ("critic.net", "non", r"^critic\.net: .*did you mean 'none'"),
-        ("generator.relaxation", "gumbel", r"^generator\.relaxation: there is no 'gumbel'"),
+        ("generator.relaxation", "gumbol", r"^generator\.relaxation: there is no 'gumbol'"),
         ("game.objective", "waserstein", r"did you mean 'wasserstein'"),
         ("game.constraint", "clipping", r"^game\.constraint: .*weight_clipping"),
         ("game.penalties", {"r3": 1.0}, r"^game\.penalties\.r3: "),

@@ -41,8 +41,8 @@ from textgan.bench.plain_sample import lines as plain_lines
 from textgan.bench.plain_step import critic_loss, generator_loss, one_hot
 from textgan.bench.timing import Effort, Pair, Time, measure, row, shares
 from textgan.cli.main import main
+from textgan.contract import Constraint
 from textgan.errors import TextganError
-from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES
 from textgan.game.relaxations import RELAXATIONS
@@ -51,7 +51,11 @@ from textgan.nets.sequence import PaperCritic, PaperGenerator, UpsamplingGenerat
 from textgan.training import loop
 
 GAME = Game(
-    OBJECTIVES["wasserstein"], 1.0, {"gradient_penalty": (10.0, PENALTIES["gradient_penalty"])}, CONSTRAINTS["none"], {}
+    OBJECTIVES["wasserstein"],
+    1.0,
+    {"gradient_penalty": (10.0, PENALTIES["gradient_penalty"])},
+    Constraint(),
+    {},
 )
 SHAPES = [(4, 8, 5, 6, 2, 3), (1, 7, 3, 5, 1, 5), (3, 5, 9, 4, 2, 1)]  # batch, length, symbols, width, blocks, kernel
 SETUP = Setup(widths=(8,), count=300)
@@ -116,7 +120,7 @@ def test_the_plain_critic_step_is_ours_in_float64(shape: tuple[int, ...]) -> Non
 def test_the_plain_generator_step_is_ours_in_float64(shape: tuple[int, ...]) -> None:
     generator, critic, plain, plain_critic = nets(shape)
     noise = torch.randn(shape[0], 4, generator=rng(), dtype=torch.float64)
-    ours, _ = generator_step(
+    ours = generator_step(
         GAME, generator, critic, list(generator.parameters()), {}, noise=noise,
         relax=lambda logits: RELAXATIONS["softmax"](logits, temperature=1.0, rng=rng()),
         rows=torch.zeros(shape[:2], dtype=torch.int64), real=None, judged=shape[0], rng=rng(),

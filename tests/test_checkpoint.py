@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from textgan.contract import Constraint
 from textgan.errors import CorruptError
-from textgan.game.constraints import CONSTRAINTS
 from textgan.game.counts import count_critic
 from textgan.game.likelihood import window_likelihood
 from textgan.game.objectives import OBJECTIVES
@@ -38,7 +38,7 @@ def new_game(adversarial: bool = True) -> Game:
         "window_likelihood": (0.5, window_likelihood(rows, symbols=5, order=3, real=20, fake=30)),
     }
     penalties = {"gradient_penalty": (10.0, PENALTIES["gradient_penalty"])} if adversarial else {}
-    return Game(OBJECTIVES["wasserstein"], 0.5, penalties, CONSTRAINTS["none"], terms)
+    return Game(OBJECTIVES["wasserstein"], 0.5, penalties, Constraint(), terms)
 
 
 def new_state(game: Game, seed: int = 0, adversarial: bool = True) -> TrainingState:

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from textgan.contract import BoundRelaxation, Output, State, Term, TermBatch
+from textgan.contract import BoundRelaxation, Constraint, Output, State, Term, TermBatch
 from textgan.game.conditions import bind_critic, bind_generator, classification
-from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES
 from textgan.game.relaxations import RELAXATIONS
@@ -66,7 +65,7 @@ def test_bound_nets_pass_the_condition_on() -> None:
 def test_the_fakes_of_a_step_take_the_labels_of_its_real_rows() -> None:
     labels = np.arange(50)
     source = Source(labels[:, None].repeat(2, 1), lambda ids: ids.unsqueeze(-1).float().expand(-1, -1, 3), labels)
-    game = Game(OBJECTIVES["relativistic"], 1.0, {"gp": (1.0, PENALTIES["gradient_penalty"])}, CONSTRAINTS["none"], {})
+    game = Game(OBJECTIVES["relativistic"], 1.0, {"gp": (1.0, PENALTIES["gradient_penalty"])}, Constraint(), {})
     painter, judge = Painter(), Judge()
     state = TrainingState(Player.of(painter, 1e-9, (0.0, 0.9)), Player.of(judge, 1e-9, (0.0, 0.9)), 0.0, {})
     plan = Plan(
@@ -91,7 +90,7 @@ def test_terms_are_told_the_labels_of_the_whole_batch() -> None:
         seen.append(batch)
         return batch.output.logits.mean(), state
 
-    game = Game(OBJECTIVES["wasserstein"], 1.0, {}, CONSTRAINTS["none"], {"term": (1.0, Term(term))})
+    game = Game(OBJECTIVES["wasserstein"], 1.0, {}, Constraint(), {"term": (1.0, Term(term))})
     players = Player.of(Painter(), 1e-9, (0.0, 0.9)), Player.of(Judge(), 1e-9, (0.0, 0.9))
     plan = Plan(
         steps=1, batch=8, latent=1, critic_steps=1, critic_every=1, critic_batch=5, temperature=1.0,

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from textgan import runs
 from textgan.contract import Output
 from textgan.game.conditions import bind_critic
-from textgan.game.constraints import CONSTRAINTS
+from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES, slopes
 from textgan.game.steps import Game, critic_step, generator_step
@@ -32,7 +32,7 @@ def plainly(name: str, score: Tensor, slope: Tensor) -> Tensor:
 
 
 def wrapped(name: str, critic: Any) -> Any:
-    return CONSTRAINTS[name].wrap(critic)
+    return CONSTRAINTS[name](Bounds()).wrap(critic)
 
 
 class Net(nn.Module):
@@ -76,7 +76,7 @@ def test_weight_clipping_bounds_every_parameter_and_changes_no_other() -> None:
     with torch.no_grad():
         net.weight.copy_(torch.tensor([[0.5, -0.5], [0.003, -0.01]]))
         net.bias.copy_(torch.tensor([-2.0, 0.0]))
-    CONSTRAINTS["weight_clipping"].after_step(net)
+    CONSTRAINTS["weight_clipping"](Bounds()).after_step(net)
     assert torch.equal(net.weight, torch.tensor([[0.01, -0.01], [0.003, -0.01]]))
     assert torch.equal(net.bias, torch.tensor([-0.01, 0.0]))
 
@@ -84,9 +84,9 @@ def test_weight_clipping_bounds_every_parameter_and_changes_no_other() -> None:
 def test_what_does_not_wrap_hands_the_critic_back_and_what_does_leaves_its_weights() -> None:
     net = nn.Linear(2, 2)
     before = net.weight.clone()
-    for name, constraint in CONSTRAINTS.items():
+    for name, build in CONSTRAINTS.items():
         if name != "weight_clipping":
-            constraint.after_step(net)
+            build(Bounds()).after_step(net)
         assert (wrapped(name, net) is net) == (name not in NORMALISED)
     assert torch.equal(net.weight, before)
 
@@ -196,7 +196,9 @@ class Point(nn.Module):
 
 
 def game(name: str, objective: str, penalties: tuple[str, ...] = ()) -> Game:
-    return Game(OBJECTIVES[objective], 0.5, {p: (2.0, PENALTIES[p]) for p in penalties}, CONSTRAINTS[name], {})
+    return Game(
+        OBJECTIVES[objective], 0.5, {p: (2.0, PENALTIES[p]) for p in penalties}, CONSTRAINTS[name](Bounds()), {}
+    )
 
 
 @BOTH
@@ -211,7 +213,7 @@ def test_both_steps_have_the_gradients_of_the_plain_formula(name: str, objective
     loss = OBJECTIVES[objective].critic(real=critic.plainly(name, real), fake=critic.plainly(name, fake))
     expected = torch.autograd.grad(loss, list(critic.parameters()), materialize_grads=True)
     torch.testing.assert_close(one.gradients, expected)
-    two, _ = generator_step(
+    two = generator_step(
         game(name, objective), generator, critic, [generator.theta], {}, noise=noise, relax=lambda x: (x, x),
         rows=noise, real=real, judged=4, rng=rng,
     )  # fmt: skip

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from textgan import load, train
-from textgan.assemble import build, check
+from textgan.assemble import build
+from textgan.checks import check
 from textgan.config import Config
-from textgan.contract import Output, Term, TermBatch
+from textgan.contract import Constraint, Output, Term, TermBatch
 from textgan.errors import UsageError
-from textgan.game.constraints import CONSTRAINTS
 from textgan.game.likelihood import _windows, likelihood, teacher_nll, window_likelihood, window_nll
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.steps import Game, generator_step
@@ -112,8 +112,8 @@ class Mute(RecurrentGenerator):
 
 
 def stepped(net: Any, term: Term, noise: Tensor, rows: Tensor) -> Any:
-    game = Game(OBJECTIVES["wasserstein"], 0.0, {}, CONSTRAINTS["none"], {"likelihood": (2.0, term)})
-    step, _ = generator_step(
+    game = Game(OBJECTIVES["wasserstein"], 0.0, {}, Constraint(), {"likelihood": (2.0, term)})
+    step = generator_step(
         game, net, None, list(net.parameters()), {"likelihood": {}}, noise=noise, relax=lambda x: (x, x), rows=rows,
         real=None, judged=0, rng=torch.Generator(),
     )  # fmt: skip

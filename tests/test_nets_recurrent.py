@@ -14,6 +14,7 @@ from textgan.game.penalties import gradient_penalty
 from textgan.game.relaxations import RELAXATIONS, softmax, straight_through
 from textgan.model import BLOCK, Model, build_generator, load
 from textgan.nets import CRITICS, GENERATORS
+from textgan.nets.autoregressive import embedding
 from textgan.nets.conditional import ConditionalGenerator
 from textgan.spaces import Text
 
@@ -121,6 +122,12 @@ def test_sizes_counted_by_hand() -> None:
     assert size(net(2)) == (3 * 12 + 12) + around + 2 * 3 * (2 * 36 + 2 * 6)
     assert size(net(2, name="lstm")) == (3 * 24 + 24) + around + 2 * 4 * (2 * 36 + 2 * 6)
     assert size(critic()) == 5 * 6 + 2 * 3 * (2 * 36 + 2 * 6) + 7
+
+
+def test_symbols_start_with_standard_normal_vectors() -> None:
+    torch.manual_seed(0)
+    weight = embedding(60, 50).weight
+    assert (weight.mean().item(), weight.std().item()) == pytest.approx((0, 1), abs=0.03)
 
 
 def size(net: nn.Module) -> int:

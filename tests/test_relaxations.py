@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from textgan.game.relaxations import RELAXATIONS, draw, softmax, straight_through
+from textgan.game.relaxations import DRAWN_AT_ONE, RELAXATIONS, draw, softmax, straight_through
 
 N = 100_000
 
@@ -41,10 +41,10 @@ def test_probabilities_that_round_below_one_still_draw_a_symbol(
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-@pytest.mark.parametrize("name", RELAXATIONS)
+@pytest.mark.parametrize("name", sorted(RELAXATIONS.keys() - {"straight_through_argmax"}))
 def test_ids_are_drawn_from_the_softmax_at_the_temperature(name: str, temperature: float, rng: torch.Generator) -> None:
     logits = torch.tensor([1.0, 0.0, -1.0])
-    weights = [math.exp(x / temperature) for x in (1, 0, -1)]
+    weights = [math.exp(x / (1 if name in DRAWN_AT_ONE else temperature)) for x in (1, 0, -1)]
     p = torch.tensor([w / sum(weights) for w in weights])
     _, ids = RELAXATIONS[name](logits.expand(N, 3), temperature=temperature, rng=rng)
     assert ((torch.bincount(ids, minlength=3) / N - p).abs() < 4.5 * (p * (1 - p) / N).sqrt()).all()

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_map_only
 
 from textgan import assemble
 from textgan.errors import UsageError
-from textgan.game.constraints import CONSTRAINTS
+from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES
 from textgan.game.relaxations import RELAXATIONS
@@ -106,7 +106,8 @@ class Kind:
             critic = CONDITIONAL_CRITICS[self.condition](critic, labels=3)
         classification = (1.0, 0.1) if self.condition == "auxiliary" else None
         penalties = {name: (10.0, PENALTIES[name]) for name in self.penalties}
-        game = Game(OBJECTIVES[self.objective], 1, penalties, CONSTRAINTS[self.constraint], {}, classification)
+        constraint = CONSTRAINTS[self.constraint](Bounds())
+        game = Game(OBJECTIVES[self.objective], 1, penalties, constraint, {}, classification)
         players = [Player.of(net, 1e-2, (0.5, 0.9)) for net in (generator, critic)]
         source = Source(ROWS, TO_SAMPLE, None if self.condition is None else LABELS)
         return TrainingState(players[0], players[1], 0.9, {}), source, game

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from textgan.contract import Constraint, Critic, State, Term, TermBatch
 from textgan.game.conditions import bind_critic
-from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES
 from textgan.game.relaxations import softmax
@@ -46,11 +45,14 @@ def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(5)
 
 
+FREE = Constraint()
+
+
 def game(
     objective: str = "wasserstein",
     weight: float = 1.0,
     penalties: dict[str, float] | None = None,
-    constraint: Constraint = CONSTRAINTS["none"],
+    constraint: Constraint = FREE,
     terms: dict[str, tuple[float, Term]] | None = None,
 ) -> Game:
     chosen = {name: (w, PENALTIES[name]) for name, w in (penalties or {}).items()}
@@ -82,7 +84,7 @@ def test_critic_step_adds_its_weighted_penalties(players: Players) -> None:
 def test_generator_step_weighs_the_adversarial_loss(objective: str, players: Players) -> None:
     p = players
     real = p.real if OBJECTIVES[objective].pairs else None
-    step, after = generator_step(
+    step = generator_step(
         game(objective, 0.3), p.generator, p.critic, weights(p.generator), {},
         noise=p.noise, relax=relax, rows=p.rows, real=real, judged=6, rng=seeded(),
     )  # fmt: skip
@@ -90,7 +92,7 @@ def test_generator_step_weighs_the_adversarial_loss(objective: str, players: Pla
     torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(p.generator)))
     assert step.losses["loss"].item() == pytest.approx(loss.item(), rel=1e-5)
     assert step.losses["adversarial"].item() == pytest.approx(loss.item() / 0.3, rel=1e-5)
-    assert after == {}
+    assert step.states == {}
     assert all(parameter.grad is None for parameter in weights(p.critic))
 
 
@@ -106,7 +108,7 @@ def counting_term(seen: list[TermBatch]) -> Term:
 def test_a_critic_may_judge_the_first_of_the_batch_only(objective: str, players: Players) -> None:
     p, seen = players, list[TermBatch]()
     real = p.real[:4] if OBJECTIVES[objective].pairs else None
-    step, _ = generator_step(
+    step = generator_step(
         game(objective, terms={"square": (0.0, counting_term(seen))}), p.generator, p.critic, weights(p.generator),
         {"square": {"calls": torch.zeros(())}},
         noise=p.noise, relax=relax, rows=p.rows, real=real, judged=4, rng=seeded(),
@@ -119,7 +121,7 @@ def test_a_critic_may_judge_the_first_of_the_batch_only(objective: str, players:
 def test_terms_add_their_weighted_scalars_and_carry_their_states(players: Players) -> None:
     p, seen = players, list[TermBatch]()
     terms = {"square": (4.0, counting_term(seen))}
-    step, after = generator_step(
+    step = generator_step(
         game(weight=0.5, terms=terms), p.generator, p.critic, weights(p.generator),
         {"square": {"calls": torch.tensor(6.0)}},
         noise=p.noise, relax=relax, rows=p.rows, real=None, judged=6, rng=seeded(),
@@ -127,7 +129,7 @@ def test_terms_add_their_weighted_scalars_and_carry_their_states(players: Player
     output = p.generator(p.noise, relax)
     loss = -0.5 * p.critic(output.sample).mean() + 4 * output.logits.square().mean()
     torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(p.generator)))
-    assert after["square"]["calls"].item() == 7
+    assert step.states["square"]["calls"].item() == 7
     (batch,) = seen
     assert torch.equal(batch.real, p.rows)
     assert torch.equal(batch.output.ids, output.ids)
@@ -137,7 +139,7 @@ def test_terms_add_their_weighted_scalars_and_carry_their_states(players: Player
 
 def test_a_game_without_a_critic_is_its_terms(players: Players) -> None:
     p, seen = players, list[TermBatch]()
-    step, _ = generator_step(
+    step = generator_step(
         game(terms={"square": (2.0, counting_term(seen))}), p.generator, None, weights(p.generator),
         {"square": {"calls": torch.zeros(())}},
         noise=p.noise, relax=relax, rows=p.rows, real=None, judged=6, rng=seeded(),
@@ -164,13 +166,13 @@ def test_a_wrapping_constraint_holds_in_both_steps(players: Players) -> None:
     def gradients(constraint: Constraint, factor: float) -> list[Tensor]:
         played = game(weight=factor, constraint=constraint)
         one = critic_step(played, p.critic, weights(p.critic), real=p.real, fake=p.fake, rng=seeded())
-        two, _ = generator_step(
+        two = generator_step(
             played, p.generator, p.critic, weights(p.generator), {},
             noise=p.noise, relax=relax, rows=p.rows, real=None, judged=6, rng=seeded(),
         )  # fmt: skip
         return [*(factor * g for g in one.gradients), *two.gradients]
 
-    torch.testing.assert_close(gradients(Constraint(wrap=wrap), 1.0), gradients(CONSTRAINTS["none"], 2.0))
+    torch.testing.assert_close(gradients(Constraint(wrap=wrap), 1.0), gradients(Constraint(), 2.0))
 
 
 def test_an_auxiliary_classifier_learns_from_real_samples_and_teaches_with_generated_ones(players: Players) -> None:
@@ -184,7 +186,7 @@ def test_an_auxiliary_classifier_learns_from_real_samples_and_teaches_with_gener
     loss = loss + 10 * PENALTIES["gradient_penalty"](p.critic, p.real, p.fake, rng=seeded())
     torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(net)))
     torch.testing.assert_close(step.losses["classification"], guess.detach())
-    step, _ = generator_step(
+    step = generator_step(
         played, p.generator, bind_critic(net, labels[:4]), weights(p.generator), {},
         noise=p.noise, relax=relax, rows=p.rows, real=None, judged=4, rng=seeded(), labels=labels,
     )  # fmt: skip

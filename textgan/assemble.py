@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -13,24 +14,26 @@ import torch
 from torch import Tensor, nn
 
 from textgan import memory
+from textgan.checks import check
 from textgan.config import Config
-from textgan.contract import Critic, Objective, Penalty, Term
+from textgan.contract import Constraint, Critic, Objective, Term
 from textgan.corpora import cards, matrix
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus, Settings, prepare
 from textgan.corpora.text.sources import absolute
-from textgan.errors import TextganError, UsageError, near_miss
+from textgan.errors import TextganError, UsageError
 from textgan.game.conditions import bind_critic, bind_generator
-from textgan.game.constraints import CONSTRAINTS
+from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.objectives import OBJECTIVES
-from textgan.game.penalties import PENALTIES, interpolates, slopes
+from textgan.game.penalties import EQUALITIES, PENALTIES, interpolates, slopes
+from textgan.game.policy import policy_gradient
 from textgan.game.relaxations import RELAXATIONS
 from textgan.game.steps import Game
 from textgan.game.terms import TERMS
 from textgan.metrics.lines import Lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.model import Model, build_generator
-from textgan.nets import CONDITIONAL_CRITICS, CRITICS, GENERATORS
+from textgan.nets import CONDITIONAL_CRITICS, CRITICS
 from textgan.spaces import Text
 from textgan.symbols import Symbols
 from textgan.training import sampler
@@ -53,46 +56,6 @@ class Parts:
     state: TrainingState
     game: Game
     source: Source
-
-
-def check(config: Config) -> None:
-    """Check every name in a configuration against the tables.
-
-    Raises:
-        UsageError: a name is in no table; the line gives the key and the nearest match.
-    """
-    named = [
-        ("generator.net", config.generator.net, GENERATORS),
-        ("critic.net", config.critic.net, CRITICS.keys() | {"none"}),
-        ("generator.relaxation", config.generator.relaxation, RELAXATIONS),
-        ("game.objective", config.game.objective, OBJECTIVES),
-        ("game.constraint", config.game.constraint, CONSTRAINTS),
-        *((f"game.penalties.{name}", name, PENALTIES) for name in config.game.penalties),
-    ]
-    for key, name, table in named:
-        if name not in table:
-            raise UsageError(f"{key}: there is no {name!r}{near_miss(name, table)}")
-    for key, kernel in (("generator.kernel", config.generator.kernel), ("critic.kernel", config.critic.kernel)):
-        if kernel % 2 == 0:
-            raise UsageError(f"{key}: {kernel} is even; a convolution that keeps the length needs an odd kernel")
-    counts, windows = config.count_critic, config.window_likelihood
-    if counts.weight and not counts.orders:
-        raise UsageError("count_critic.orders: is empty; name the lengths of the n-grams, such as [3, 4]")
-    for key, weight, orders in (
-        ("count_critic.orders", counts.weight, counts.orders),
-        ("window_likelihood.order", windows.weight, (windows.order,)),
-    ):
-        if weight and not all(1 <= n <= config.text.length for n in orders):
-            raise UsageError(f"{key}: {list(orders)} must lie within 1 to text.length ({config.text.length})")
-    if config.likelihood.weight and not hasattr(GENERATORS[config.generator.net], "teacher"):
-        raise UsageError(
-            f"likelihood.weight: the net {config.generator.net!r} gives no likelihood; set generator.net=recurrent"
-        )
-    terms = [name for name in TERMS if getattr(config, name).weight]
-    if terms and config.generator.temperature != 1:
-        raise UsageError(f"generator.temperature: must be 1 with {terms[0]}, which knows the softmax at temperature 1")
-    if (config.critic.net == "none" or config.game.weight == 0) and not terms:
-        raise UsageError("no critic (critic.net, game.weight) and no term: nothing would teach the generator")
 
 
 def settled(config: Config) -> Config:
@@ -148,9 +111,11 @@ def build_on(config: Config, corpus: Corpus, device: torch.device) -> Parts:
         raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
     check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
-    state = TrainingState(*build_players(config, space, device), config.generator.averaging, terms)
+    game = build_game(config, terms, labelled=labelled)
+    carriers = terms | {name: equality for name, (_, equality) in game.equalities.items()}
+    state = TrainingState(*build_players(config, space, device), config.generator.averaging, carriers)
     source = Source(corpus.train.ids, space.to_sample, corpus.train.labels)
-    return Parts(config, corpus, space, device, state, build_game(config, terms, labelled=labelled), source)
+    return Parts(config, corpus, space, device, state, game, source)
 
 
 def check_memory(config: Config, space: Text, device: torch.device) -> None:
@@ -171,8 +136,11 @@ def build_players(config: Config, space: Text, device: torch.device) -> tuple[Pl
         generator = build_generator(config, space).to(device)
         torch.manual_seed(sampler.generator(seed, "critic weights", 0).initial_seed())
         critic = build_critic(config, space)
-    player = Player.of(generator, g.learning_rate, g.betas)
-    return player, None if critic is None else Player.of(critic.to(device), c.learning_rate, c.betas)
+    inertia = config.game.historical_averaging
+    player = Player.of(generator, g.learning_rate, g.betas, optimizer=g.optimizer, inertia=inertia)
+    if critic is None:
+        return player, None
+    return player, Player.of(critic.to(device), c.learning_rate, c.betas, optimizer=c.optimizer, inertia=inertia)
 
 
 def build_critic(config: Config, space: Text) -> nn.Module | None:
@@ -181,7 +149,15 @@ def build_critic(config: Config, space: Text) -> nn.Module | None:
     if c.net == "none":
         return None
     critic = CRITICS[c.net](length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel)
-    return CONDITIONAL_CRITICS[config.game.condition](critic, labels=len(space.labels)) if space.labels else critic
+    if space.labels:
+        critic = CONDITIONAL_CRITICS[config.game.condition](critic, labels=len(space.labels))
+    build_constraint(config).prepare(critic)
+    return critic
+
+
+def build_constraint(config: Config) -> Constraint:
+    """Build the constraint on the critic with its numbers."""
+    return CONSTRAINTS[config.game.constraint](Bounds(config.game.clip, config.game.lipschitz))
 
 
 def build_terms(config: Config, corpus: Corpus, device: torch.device) -> dict[str, Term]:
@@ -189,11 +165,14 @@ def build_terms(config: Config, corpus: Corpus, device: torch.device) -> dict[st
     terms = {}
     for name, factory in TERMS.items():
         section = getattr(config, name)
-        if section.weight:
-            settings = section.model_dump(exclude={"weight"}) | {"ends": corpus.space.pad == "own"}
+        if section.weight or getattr(section, "pretrain", 0):
+            settings = section.model_dump(exclude={"weight", "pretrain"}) | {"ends": corpus.space.pad == "own"}
             if corpus.train.labels is not None:
                 settings |= {"labels": len(corpus.space.labels), "row_labels": blocks(corpus.train.labels)}
             terms[name] = factory(blocks(corpus.train.ids), symbols=corpus.space.size, device=device, **settings)
+    if config.generator.relaxation == "reinforce":
+        g, length = config.game, corpus.space.length
+        terms["policy"] = policy_gradient(length=length, discount=g.discount, decay=g.baseline, device=device)
     return terms
 
 
@@ -207,10 +186,19 @@ def build_game(config: Config, terms: dict[str, Term], *, labelled: bool = False
     """Collect objective, penalties, constraint and terms."""
     g = config.game
     objective: Objective = OBJECTIVES[g.objective]
-    penalties: dict[str, tuple[float, Penalty]] = {name: (w, PENALTIES[name]) for name, w in g.penalties.items() if w}
-    weighted = {name: (getattr(config, name).weight, term) for name, term in terms.items()}
-    classification = g.classification if labelled and g.condition == "auxiliary" else None
-    return Game(objective, g.weight, penalties, CONSTRAINTS[g.constraint], weighted, classification)
+    if g.real_label != 1:
+        smoothed: Any = objective.critic  # which takes a target, or `check` has refused it
+        objective = replace(objective, critic=partial(smoothed, target=g.real_label))
+    weights = {name: weight for name, weight in g.penalties.items() if weight}
+    return Game(
+        objective,
+        g.weight,
+        {name: (weight, PENALTIES[name]) for name, weight in weights.items() if name in PENALTIES},
+        build_constraint(config),
+        {name: (g.weight if name == "policy" else getattr(config, name).weight, term) for name, term in terms.items()},
+        g.classification if labelled and g.condition == "auxiliary" else None,
+        {name: (weight, EQUALITIES[name]) for name, weight in weights.items() if name in EQUALITIES},
+    )
 
 
 def plan_of(config: Config, device: torch.device) -> Plan:
@@ -220,7 +208,9 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         steps=t.steps, batch=t.batch, latent=config.generator.latent, critic_steps=config.critic.steps,
         critic_every=config.critic.every,
         critic_batch=config.critic.batch or t.batch,
-        temperature=config.generator.temperature, schedule=t.schedule, seed=t.seed, log_every=t.log_every,
+        temperature=config.generator.temperature, final_temperature=config.generator.final_temperature,
+        real_smoothing=config.game.real_smoothing, pretrain=config.likelihood.pretrain,
+        schedule=t.schedule, seed=t.seed, log_every=t.log_every,
         evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
         precision=choose_precision(t.precision, device), graphs=t.graphs,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
@@ -90,13 +91,18 @@ class Generator(Section):
     latent: int = Field(128, ge=1, le=65_536)
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
-    """What the critic sees of a generated sample: softmax, straight_through."""
+    """What the critic sees of a generated sample: softmax, straight_through, straight_through_argmax, gumbel_softmax,
+    gumbel_straight_through, or drawn symbols that are paid by their score: reinforce."""
     temperature: float = Field(1.0, gt=0)
     """Divides the logits before the softmax, in training. [ratio]"""
+    final_temperature: float = Field(0.0, ge=0)
+    """What the temperature becomes, by equal factors, at the last step; 0 leaves it as it is. [ratio]"""
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    """What updates the weights; rmsprop keeps a mean square only."""
     learning_rate: float = Field(1e-3, gt=0)
-    """Adam's step size. [1/step]"""
+    """The optimizer's step size. [1/step]"""
     betas: tuple[Decay, Decay] = (0.5, 0.99)
-    """Adam's decay rates of the mean and of the mean square. [ratio]"""
+    """The optimizer's decay rates of the mean (0 for rmsprop) and of the mean square. [ratio]"""
     averaging: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential average of the weights that is kept as the model; 0 keeps the raw weights. [ratio]"""
 
@@ -113,10 +119,12 @@ class Critic(Section):
     """Residual blocks of the paper net and of transformers, layers of the recurrent net. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
     """Convolution kernel, odd; the recurrent net and transformers have none. [positions]"""
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    """What updates the weights; rmsprop keeps a mean square only."""
     learning_rate: float = Field(1e-3, gt=0)
-    """Adam's step size. [1/step]"""
+    """The optimizer's step size. [1/step]"""
     betas: tuple[Decay, Decay] = (0.5, 0.99)
-    """Adam's decay rates of the mean and of the mean square. [ratio]"""
+    """The optimizer's decay rates of the mean (0 for rmsprop) and of the mean square. [ratio]"""
     steps: int = Field(1, ge=1)
     """Critic steps a turn (n_critic). [steps]"""
     every: int = Field(1, ge=1)
@@ -135,9 +143,24 @@ class Game(Section):
     penalties: dict[str, Weight] = Field(default={"gradient_penalty": 10.0})
     """Weights of the penalties on the critic, by name: gradient_penalty, gradient_penalty_one_sided, max_margin (also
     max_margin_l1, _l2, _squared), r1, r2, zero_centred_mid, zero_centred_mixture, total_variation,
-    adversarial_lipschitz. [ratio]"""
+    adversarial_lipschitz, sobolev. [ratio]"""
     constraint: str = "none"
-    """Constraint on the critic: none, weight_clipping, gradient_normalisation, piecewise_gradient_normalisation."""
+    """Constraint on the critic: none, weight_clipping, spectral_norm, gradient_normalisation,
+    piecewise_gradient_normalisation."""
+    clip: float = Field(0.01, gt=0)
+    """Largest absolute weight of a critic under weight_clipping. [score]"""
+    lipschitz: float = Field(1.0, gt=0)
+    """Slope K of a critic under piecewise_gradient_normalisation. [score a unit of distance]"""
+    real_label: float = Field(1.0, gt=0.5, le=1)
+    """What the critic is to call real samples, under non_saturating, minimax and least_squares; .9 smooths. [share]"""
+    real_smoothing: tuple[Share, Share] = (0.0, 0.0)
+    """What one-hot symbols of real samples give up to the others, at the first step and at the last. [share]"""
+    historical_averaging: float = Field(0.0, ge=0)
+    """Weight of both players' squared distance from the mean of their earlier weights. [ratio]"""
+    baseline: Decay = 0.9
+    """What a step leaves of the mean reward that the relaxation reinforce compares with. [ratio]"""
+    discount: Share = 1.0
+    """Under reinforce, what the reward of the next position counts; of critics that score every position. [ratio]"""
     condition: Literal["projection", "auxiliary"] = "projection"
     """How the critic takes the labels of a labelled corpus: in its score, or by a classifier of its own beside it."""
     classification: tuple[Weight, Weight] = (1.0, 0.1)
@@ -169,11 +192,20 @@ class CountCritic(Section):
     """Score only so many likeliest symbols of each position; 0 scores them all. [symbols]"""
 
 
+class FeatureMatching(Section):
+    """Distance of the critic's mean features of real and of generated samples: a generator term."""
+
+    weight: float = Field(0.0, ge=0)
+    """Weight in the generator's loss; 0 leaves the term out. [ratio]"""
+
+
 class Likelihood(Section):
     """Likelihood of real text under a recurrent generator that reads it symbol by symbol: a generator term."""
 
     weight: float = Field(0.0, ge=0)
     """Weight in the generator's loss; 0 leaves the term out. [ratio]"""
+    pretrain: int = Field(0, ge=0)
+    """First steps that are trained by the likelihood alone, with no critic. [steps]"""
 
 
 class WindowLikelihood(Section):
@@ -199,7 +231,7 @@ class Training(Section):
     batch: int = Field(128, ge=1)
     """Samples a step. [samples]"""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How both learning rates go over the steps: unchanged, or falling to a tenth."""
+    """How both learning rates go over the steps: constant, linear to zero, or along a cosine to a tenth."""
     seed: int = Field(0, ge=0)
     """Seed of everything that is drawn."""
     device: str = "auto"
@@ -234,6 +266,7 @@ class Config(Section):
     critic: Critic = Critic()
     game: Game = Game()
     count_critic: CountCritic = CountCritic()
+    feature_matching: FeatureMatching = FeatureMatching()
     likelihood: Likelihood = Likelihood()
     window_likelihood: WindowLikelihood = WindowLikelihood()
     training: Training = Training()

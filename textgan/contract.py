@@ -73,6 +73,8 @@ class Objective:
     generator: ScoreLoss
     pairs: bool = False
     """The generator's loss looks at real scores too, paired with the fake ones."""
+    target: bool = False
+    """The critic's loss takes `target`, the label that real samples are to get, which one-sided smoothing lowers."""
 
 
 class Penalty(Protocol):
@@ -83,11 +85,24 @@ class Penalty(Protocol):
 
 
 @dataclass(frozen=True)
+class Equality:
+    """What a multiplier holds at 1 in the critic's loss, an augmented Lagrangian whose weight is its rho."""
+
+    function: Penalty
+    """A penalty's signature: the number that is to be 1."""
+    initial: Callable[[], State] = lambda: {"multiplier": torch.zeros(())}
+    pack: Callable[[State], State] = lambda state: state
+    unpack: Callable[[State], State] = lambda state: state
+
+
+@dataclass(frozen=True)
 class Constraint:
-    """What keeps a critic smooth by changing it: around every call, or after every critic update."""
+    """What keeps a critic smooth by changing it: once when it is made, around every call, or after every update."""
 
     wrap: Callable[[Critic], Critic] = lambda critic: critic
     after_step: Callable[[torch.nn.Module], None] = lambda critic: None
+    prepare: Callable[[torch.nn.Module], None] = lambda critic: None
+    """Changes the layers of a new critic, before it has an optimizer."""
 
 
 class TermBatch(NamedTuple):
@@ -104,6 +119,13 @@ class TermBatch(NamedTuple):
     teacher: Callable[[Tensor], Tensor] | None = None
     """Rows of ids (batch, position) to the logits that the generator gives each next symbol of them under the step's
     noise, (batch, position, symbol); None of a generator that does not read what it has written."""
+    judged: int = 0
+    """How many samples of the batch, its first ones, the critic judges."""
+    real_samples: Tensor | None = None
+    """As many real samples; None where neither the objective nor a term looks at them."""
+    rewards: Callable[[], Tensor] | None = None
+    """Computes what each judged sample is worth to the generator, minus its part of the objective's loss: (judged, 1),
+    or (judged, position) of a critic that scores every position; None where the game has no critic."""
 
 
 class TermFunction(Protocol):
@@ -124,3 +146,5 @@ class Term:
     unpack: Callable[[State], State] = lambda state: state
     samples: bool = True
     """Looks at what the generator made; where nothing does, nothing is made."""
+    real_samples: bool = False
+    """Looks at the samples of the real rows."""

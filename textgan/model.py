@@ -23,7 +23,7 @@ from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
 from textgan.game.conditions import bind_generator
-from textgan.game.relaxations import at_share
+from textgan.game.relaxations import DRAWN_AT_ONE, annealed, at_share
 from textgan.nets import GENERATORS
 from textgan.nets.conditional import ConditionalGenerator
 from textgan.spaces import Text
@@ -180,10 +180,18 @@ class Model:
     def _decode(self, temperature: float | None) -> Decode:
         """How logits become ids: as trained or, at a temperature, by drawing."""
         if temperature is None:
-            return partial(DECODERS[self.config.text.decode], self.config.generator.temperature)
+            return partial(DECODERS[self.config.text.decode], self._temperature)
         if not 0 < temperature < float("inf"):
             raise TextganError(f"the temperature must be a positive number, not {temperature}")
         return partial(DECODERS["sample"], temperature)
+
+    @property
+    def _temperature(self) -> float:
+        """At which the generator drew symbols when it was saved."""
+        g = self.config.generator
+        if g.relaxation in DRAWN_AT_ONE:
+            return 1.0
+        return annealed(g.temperature, g.final_temperature, self.facts["step"] / self.config.training.steps)
 
     @property
     def _rows(self) -> int:
@@ -287,10 +295,12 @@ def load(path: str | Path) -> Model:
         net.load_state_dict(load_file(folder / WEIGHTS), assign=True)
         facts = {key: value[key] for key in value if key not in ("schema", "textgan")}
         label_ends(space, facts)
+        model = Model(net.eval().requires_grad_(False), space, config, facts, folder)
+        model._temperature  # noqa: B018 - a step that is no number is found here
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise CorruptError(f"{folder} is no model that textgan {__version__} can load ({reason})") from error
-    return Model(net.eval().requires_grad_(False), space, config, facts, folder)
+    return model
 
 
 def _model_folder(path: Path) -> Path:

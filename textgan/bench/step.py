@@ -113,7 +113,7 @@ def our_generator_step(sides: Sides) -> Step:
         ours.game, generator.net, bind_critic(player(ours).net, None), generator.parameters, {}, noise=sides.noise,
         relax=lambda logits: RELAXATIONS["softmax"](logits, temperature=1.0, rng=rng()),
         rows=torch.from_numpy(sides.rows.astype("int64")), real=None, judged=len(sides.noise), rng=rng(),
-    )[0]  # fmt: skip
+    )  # fmt: skip
 
 
 def check_critic(sides: Sides) -> None:

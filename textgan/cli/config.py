@@ -81,7 +81,7 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(preset_or_file: str | None, overrides: tuple[str, ...], origin: bool, describe: bool, as_json: bool) -> None:
     """Print the settings that `textgan train` would use, as TOML that -c takes back."""
-    from textgan.assemble import check
+    from textgan.checks import check
 
     found = resolved(preset_or_file, overrides, {})
     check(found.config)  # names of parts are in tables that only the parts' own modules hold

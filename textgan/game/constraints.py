@@ -4,24 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from textgan.contract import Constraint, Critic
 
 FLAT = 1e-12  # slopes and divisors below it are taken for none; float32 holds their inverse cube
-LIPSCHITZ, SOFTENING = 1.0, 0.1  # K and epsilon of piecewise gradient normalisation
+SOFTENING = 0.1  # epsilon of piecewise gradient normalisation
+FIRST = 20  # power iterations on new weights; later ones start near the end
 
 
-def clip_weights(critic: nn.Module) -> None:
-    """Clip every parameter to [-0.01, 0.01] after a critic step.
+class Bounds(NamedTuple):
+    """The numbers of constraints that have one."""
 
-    Source: Arjovsky, Chintala & Bottou 2017, algorithm 1.
+    clip: float = 0.01
+    """c of weight clipping."""
+    lipschitz: float = 1.0
+    """K of piecewise gradient normalisation."""
+
+
+def clip_weights(critic: nn.Module, bound: float) -> None:
+    """Clip every parameter to [-bound, bound] after a critic step.
+
+    Source: Arjovsky, Chintala & Bottou 2017, algorithm 1; bound 0.01.
     """
     with torch.no_grad():
         for parameter in critic.parameters():
-            parameter.clamp_(-0.01, 0.01)
+            parameter.clamp_(-bound, bound)
+
+
+class SpectralNorm(nn.Module):
+    """A weight (out, ...) over its largest singular value, as a matrix (out, rest), by a power iteration's vectors."""
+
+    left: Tensor
+    right: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        rows = weight.detach().flatten(1)
+        self.register_buffer("left", F.normalize(torch.ones_like(rows[:, 0]), dim=0))
+        self.register_buffer("right", F.normalize(torch.ones_like(rows[0]), dim=0))
+        self.left.normal_()
+        for _ in range(FIRST):
+            self.iterate(weight)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The weight over u W v, whose gradient knows u and v for constants."""
+        norm = self.left @ weight.flatten(1) @ self.right
+        return weight / norm.clamp_min(FLAT)
+
+    @torch.no_grad()
+    def iterate(self, weight: Tensor) -> None:
+        """Take one step of the power iteration."""
+        rows = weight.flatten(1)
+        self.right.copy_(F.normalize(rows.T @ self.left, dim=0))
+        self.left.copy_(F.normalize(rows @ self.right, dim=0))
+
+
+def spectral_norm(critic: nn.Module) -> None:
+    """Divide the weight of every linear layer, convolution and embedding of a critic by its largest singular value.
+
+    Source: Miyato et al. 2018 (SN-GAN), eq. 8 and algorithm 1.
+    """
+    for module in list(critic.modules()):
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, nn.Parameter) and weight.dim() > 1:
+            parametrize.register_parametrization(module, "weight", SpectralNorm(weight))
+
+
+def iterate_power(critic: nn.Module) -> None:
+    """Take a step of every power iteration of a critic: after its update, once, however often it is called.
+
+    Source: Miyato et al. 2018 (SN-GAN), algorithm 1, one iteration an update.
+    """
+    for module in critic.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            norms = module.parametrizations.weight  # type: ignore[union-attr]
+            norms[0].iterate(norms.original)  # type: ignore[index, union-attr]
 
 
 @dataclass(frozen=True)
@@ -63,17 +127,17 @@ def gradient_normalisation(critic: Critic) -> Critic:
     return NormalisedCritic(critic, _within_one)
 
 
-def piecewise_gradient_normalisation(critic: Critic) -> Critic:
-    """K D |∇D| / (|∇D|² + ε), with K = 1 and ε = 0.1, for critics that are linear between kinks.
+def piecewise_gradient_normalisation(critic: Critic, lipschitz: float) -> Critic:
+    """K D |∇D| / (|∇D|² + ε), with K = `lipschitz` and ε = 0.1, for critics that are linear between kinks.
 
     Around a sample off the kinks the slope becomes K |∇D|² / (|∇D|² + ε), which is under K. Across a kink the score may
     jump; of a critic that bends elsewhere, the change of |∇D| adds to the slope, and nothing bounds it.
 
     Source: Bhaskara, Aumentado-Armstrong, Jepson & Levinshtein 2022 (2111.03162), "GraN-GAN: Piecewise Gradient
-    Normalization for Generative Adversarial Networks": the formula. The numbers are ours: K is the slope that the
-    gradient penalty asks for, and a slope of 0.3, the root of ε, becomes half of it.
+    Normalization for Generative Adversarial Networks": the formula. The numbers are ours: K is 1 unless set, the slope
+    that the gradient penalty asks for, and a slope of 0.3, the root of ε, becomes half of it.
     """
-    return NormalisedCritic(critic, _to_unit_slope)
+    return NormalisedCritic(critic, partial(_to_slope, lipschitz=lipschitz))
 
 
 def _within_one(scores: Tensor, slopes: Tensor) -> Tensor:
@@ -81,8 +145,8 @@ def _within_one(scores: Tensor, slopes: Tensor) -> Tensor:
     return scores / divisor.masked_fill(divisor < FLAT, 1.0)
 
 
-def _to_unit_slope(scores: Tensor, slopes: Tensor) -> Tensor:
-    return LIPSCHITZ * scores * slopes / (slopes.square() + SOFTENING)
+def _to_slope(scores: Tensor, slopes: Tensor, lipschitz: float) -> Tensor:
+    return lipschitz * scores * slopes / (slopes.square() + SOFTENING)
 
 
 def _norms(rows: Tensor) -> Tensor:
@@ -95,9 +159,12 @@ def _norms(rows: Tensor) -> Tensor:
     return norms.masked_fill(flat.squeeze(1), 0.0)
 
 
-CONSTRAINTS = {
-    "none": Constraint(),
-    "weight_clipping": Constraint(after_step=clip_weights),
-    "gradient_normalisation": Constraint(wrap=gradient_normalisation),
-    "piecewise_gradient_normalisation": Constraint(wrap=piecewise_gradient_normalisation),
+CONSTRAINTS: dict[str, Callable[[Bounds], Constraint]] = {
+    "none": lambda bounds: Constraint(),
+    "weight_clipping": lambda bounds: Constraint(after_step=partial(clip_weights, bound=bounds.clip)),
+    "spectral_norm": lambda bounds: Constraint(prepare=spectral_norm, after_step=iterate_power),
+    "gradient_normalisation": lambda bounds: Constraint(wrap=gradient_normalisation),
+    "piecewise_gradient_normalisation": lambda bounds: Constraint(
+        wrap=partial(piecewise_gradient_normalisation, lipschitz=bounds.lipschitz)
+    ),
 }

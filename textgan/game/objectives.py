@@ -47,19 +47,21 @@ def relativistic_generator(*, real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(real - fake).mean()
 
 
-def logistic_critic(*, real: Tensor, fake: Tensor) -> Tensor:
+def logistic_critic(*, real: Tensor, fake: Tensor, target: float = 1.0) -> Tensor:
     """Cross-entropy of telling the sides apart, in nats: mean softplus(-D(x)) + mean softplus(D(g)).
 
     Args:
         real: critic scores of corpus samples, the log-odds that a sample is real, (batch,).
         fake: critic scores of generated samples, (batch,); sizes may differ.
+        target: the probability of being real that real samples are to get; the fakes' stays 0. [share]
 
     Returns:
-        Scalar to minimise: 2 ln 2 for a critic that knows nothing, 2 ln 2 - 2 JSD at the best one.
+        Scalar to minimise: 2 ln 2 for a critic that knows nothing, 2 ln 2 - 2 JSD at the best one (of target 1).
 
-    Source: Goodfellow et al. 2014, eq. 1, negated; the sigmoid is in the loss, since scores have none.
+    Source: Goodfellow et al. 2014, eq. 1, negated; the sigmoid is in the loss, since scores have none. The target is
+    the one-sided label smoothing of Salimans et al. 2016, section 3.4, 0.9.
     """
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
+    return (F.softplus(-real) + (1 - target) * real).mean() + F.softplus(fake).mean()
 
 
 def non_saturating_generator(*, real: Tensor, fake: Tensor) -> Tensor:
@@ -78,12 +80,13 @@ def minimax_generator(*, real: Tensor, fake: Tensor) -> Tensor:
     return -F.softplus(fake).mean()
 
 
-def least_squares_critic(*, real: Tensor, fake: Tensor) -> Tensor:
-    """Half the mean squares of D(x) - 1 and of D(g), added; scores (batch,) of sizes that may differ.
+def least_squares_critic(*, real: Tensor, fake: Tensor, target: float = 1.0) -> Tensor:
+    """Half the mean squares of D(x) - target and of D(g), added; scores (batch,) of sizes that may differ.
 
-    Source: Mao et al. 2017 (LSGAN), eq. 9: targets 1 for real and 0 for generated samples, with the paper's 1/2.
+    Source: Mao et al. 2017 (LSGAN), eq. 9: targets 1 for real and 0 for generated samples, with the paper's 1/2. A
+    lower target is the one-sided label smoothing of Salimans et al. 2016, section 3.4.
     """
-    return ((real - 1).square().mean() + fake.square().mean()) / 2
+    return ((real - target).square().mean() + fake.square().mean()) / 2
 
 
 def least_squares_generator(*, real: Tensor, fake: Tensor) -> Tensor:
@@ -108,8 +111,8 @@ def hinge_critic(*, real: Tensor, fake: Tensor) -> Tensor:
 OBJECTIVES = {
     "wasserstein": Objective(critic=wasserstein_critic, generator=wasserstein_generator),
     "relativistic": Objective(critic=relativistic_critic, generator=relativistic_generator, pairs=True),
-    "non_saturating": Objective(critic=logistic_critic, generator=non_saturating_generator),
-    "minimax": Objective(critic=logistic_critic, generator=minimax_generator),
-    "least_squares": Objective(critic=least_squares_critic, generator=least_squares_generator),
+    "non_saturating": Objective(critic=logistic_critic, generator=non_saturating_generator, target=True),
+    "minimax": Objective(critic=logistic_critic, generator=minimax_generator, target=True),
+    "least_squares": Objective(critic=least_squares_critic, generator=least_squares_generator, target=True),
     "hinge": Objective(critic=hinge_critic, generator=wasserstein_generator),
 }

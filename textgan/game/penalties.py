@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from textgan.contract import Critic, Penalty
+from textgan.contract import Critic, Equality, Penalty
 from textgan.transfers import drawn
 
 
@@ -145,6 +145,14 @@ def total_variation(critic: Critic, real: Tensor, fake: Tensor, *, rng: torch.Ge
     return slopes(critic, interpolates(real, fake, rng=rng)).mean()
 
 
+def sobolev(critic: Critic, real: Tensor, fake: Tensor, *, rng: torch.Generator) -> Tensor:
+    """Ω = ½ E|∇D(x)|² + ½ E|∇D(g)|² at real and generated samples (batch, ...): what is to be 1.
+
+    Source: Mroueh et al. 2018 (Sobolev GAN), section 3, with their measure μ = ½ (p_real + p_fake).
+    """
+    return (slopes(critic, real).square().mean() + slopes(critic, fake).square().mean()) / 2
+
+
 def adversarial_lipschitz(critic: Critic, real: Tensor, fake: Tensor, *, rng: torch.Generator) -> Tensor:
     """E max(0, |D(x + r) - D(x)| / |r| - 1)² over real and generated samples x (batch, ...) of one number.
 
@@ -207,3 +215,5 @@ PENALTIES: dict[str, Penalty] = {
     "total_variation": total_variation,
     "adversarial_lipschitz": adversarial_lipschitz,
 }
+
+EQUALITIES = {"sobolev": Equality(sobolev)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 
 from textgan.contract import Relaxation
 from textgan.transfers import drawn
+
+TINY = torch.finfo(torch.float32).tiny  # a uniform number may be 0, whose logarithm is none
 
 
 def draw(probabilities: Tensor, *, rng: torch.Generator) -> Tensor:
@@ -51,8 +54,83 @@ def straight_through(logits: Tensor, *, temperature: float, rng: torch.Generator
     Source: Bengio, Léonard & Courville 2013, section 4; drawn rather than the likeliest symbol.
     """
     soft, ids = softmax(logits, temperature=temperature, rng=rng)
-    hard = torch.zeros_like(soft).scatter_(-1, ids.unsqueeze(-1), 1)  # as one_hot, which goes by way of int64
-    return hard + (soft - soft.detach()), ids
+    return _through(soft, ids), ids
 
 
-RELAXATIONS: dict[str, Relaxation] = {"softmax": softmax, "straight_through": straight_through}
+def straight_through_argmax(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The likeliest symbol's one-hot forward, the softmax's gradient backward, (..., symbol); no noise.
+
+    The ids are the likeliest symbols too, so that terms that count them see what the critic sees.
+
+    Source: Bengio, Léonard & Courville 2013, section 4.
+    """
+    soft = F.softmax(logits / temperature, dim=-1)
+    ids = soft.detach().argmax(-1)
+    return _through(soft, ids), ids
+
+
+def gumbel_softmax(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """softmax((logits + g) / T) with g = -log(-log u), u uniform, (..., symbol).
+
+    The ids are where logits + g is largest: drawn from the softmax of the logits, whatever the temperature.
+
+    Source: Jang, Gu & Poole 2017, eq. 2; Maddison, Mnih & Teh 2017, eq. 10. T of 0.5 to 0.75 in Gupta & Zou 2019.
+    """
+    uniform = drawn(partial(torch.rand, logits.shape), rng, logits.device).clamp_min(TINY)
+    noisy = logits - (-uniform.log()).log()
+    return F.softmax(noisy / temperature, dim=-1), noisy.detach().argmax(-1)
+
+
+def gumbel_straight_through(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The drawn one-hot forward, the Gumbel-softmax's gradient backward, (..., symbol).
+
+    Source: Jang, Gu & Poole 2017, section 2.2.
+    """
+    soft, ids = gumbel_softmax(logits, temperature=temperature, rng=rng)
+    return _through(soft, ids), ids
+
+
+def reinforce(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The drawn one-hot, (..., symbol), without a gradient: `policy.policy_gradient` gives one by its reward.
+
+    Source: Williams 1992.
+    """
+    soft, ids = softmax(logits.detach(), temperature=temperature, rng=rng)
+    return _one_hot(soft, ids), ids
+
+
+def annealed(first: float, last: float, done: float) -> float:
+    """Temperature after a share of the steps: from the first to the last by equal factors; a last of 0 keeps it."""
+    return first * math.exp(math.log((last or first) / first) * done)
+
+
+def smoothed(samples: Tensor, share: float) -> Tensor:
+    """Take a share from each one-hot symbol (..., symbol) and give it to the others in equal parts.
+
+    Source: Mroueh et al. 2018 (Sobolev GAN), section 6.2, which anneals a smoothing of real samples alone.
+    """
+    if share == 0:
+        return samples
+    others = samples.shape[-1] - 1
+    return (1 - share) * samples + share / others * (1 - samples)
+
+
+def _one_hot(like: Tensor, ids: Tensor) -> Tensor:
+    return torch.zeros_like(like).scatter_(-1, ids.unsqueeze(-1), 1)  # as one_hot, which goes by way of int64
+
+
+def _through(soft: Tensor, ids: Tensor) -> Tensor:
+    """The one-hot of ids forward, the gradient of soft backward."""
+    return _one_hot(soft, ids) + (soft - soft.detach())
+
+
+DRAWN_AT_ONE = frozenset({"gumbel_softmax", "gumbel_straight_through"})
+"""Relaxations whose ids are drawn from the softmax of the logits at temperature 1, whatever theirs is."""
+RELAXATIONS: dict[str, Relaxation] = {
+    "softmax": softmax,
+    "straight_through": straight_through,
+    "straight_through_argmax": straight_through_argmax,
+    "gumbel_softmax": gumbel_softmax,
+    "gumbel_straight_through": gumbel_straight_through,
+    "reinforce": reinforce,
+}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from textgan.contract import (
     BoundRelaxation,
     Constraint,
     Critic,
+    Equality,
     Generator,
     Objective,
     Output,
@@ -23,6 +25,8 @@ from textgan.contract import (
     TermBatch,
 )
 from textgan.game.conditions import classification
+
+NOTHING: Mapping[str, State] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,21 @@ class Game:
     terms: Mapping[str, tuple[float, Term]]
     classification: tuple[float, float] | None = None
     """Weights of an auxiliary classifier in the critic's and the generator's loss; None where there is no such."""
+    equalities: Mapping[str, tuple[float, Equality]] = field(default_factory=dict)
 
     @property
     def samples(self) -> bool:
         """Whether a term looks at what the generator makes."""
         return any(term.samples for _, term in self.terms.values())
+
+    @property
+    def real_samples(self) -> bool:
+        """Whether the generator's step looks at real samples."""
+        return self.objective.pairs or any(term.real_samples for _, term in self.terms.values())
+
+    def only(self, name: str) -> Game:
+        """Return the game of one term alone, with weight 1."""
+        return replace(self, terms={name: (1.0, self.terms[name][1])})
 
 
 class Step(NamedTuple):
@@ -50,6 +64,8 @@ class Step(NamedTuple):
     gradients: tuple[Tensor, ...]
     losses: dict[str, Tensor]
     """Scalars by name; "loss" is what the gradients are of."""
+    states: Mapping[str, State] = NOTHING
+    """What parts carry to the next step, by their name."""
 
 
 def critic_step(
@@ -60,8 +76,11 @@ def critic_step(
     real: Tensor,
     fake: Tensor,
     rng: torch.Generator,
+    states: Mapping[str, State] = NOTHING,
 ) -> Step:
     """Gradients of the critic's objective and penalties at real and generated samples (batch, ...).
+
+    `states` holds the multiplier of each equality.
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 4-8.
     """
@@ -71,9 +90,25 @@ def critic_step(
     }
     for name, (weight, penalty) in game.penalties.items():
         parts[name] = weight, partial(penalty, wrapped, real, fake, rng=rng)
+    after: dict[str, State] = {}
+    for name, (weight, equality) in game.equalities.items():
+        found = partial(equality.function, wrapped, real, fake, rng=rng)
+        parts[name] = weight, partial(_held, name, found, states, after)
     if game.classification is not None:
         parts["classification"] = game.classification[0], partial(classification, critic, real)
-    return _added(parts, parameters)
+    return _added(parts, parameters, after)
+
+
+def _held(name: str, found: Callable[[], Tensor], states: Mapping[str, State], after: dict[str, State]) -> Tensor:
+    """The augmented Lagrangian m e + ½ e² of an excess e over 1, whose multiplier m then grows by e.
+
+    With the weight ρ the multiplier proper is ρ m, and grows by ρ e.
+
+    Source: Mroueh et al. 2018 (Sobolev GAN), algorithm 1.
+    """
+    excess, multiplier = found() - 1, states[name]["multiplier"]
+    after[name] = {"multiplier": multiplier + excess.detach()}
+    return multiplier * excess + excess.square() / 2
 
 
 def generator_step(
@@ -90,7 +125,7 @@ def generator_step(
     judged: int,
     rng: torch.Generator,
     labels: Tensor | None = None,
-) -> tuple[Step, dict[str, State]]:
+) -> Step:
     """Gradients of the generator's weighted terms, and the terms' next states.
 
     Args:
@@ -102,7 +137,7 @@ def generator_step(
         noise: (batch, latent).
         relax: the relaxation, its temperature and randomness chosen.
         rows: the real batch as stored, for terms that look at it.
-        real: as many real samples as the critic judges, for objectives on pairs; None where none is needed.
+        real: as many real samples as the critic judges, where `game.real_samples`; None where none is needed.
         judged: how many samples of the batch the critic scores.
         rng: randomness of the terms.
         labels: the classes (batch,) that the samples share with the real rows, for terms that look at them.
@@ -110,22 +145,45 @@ def generator_step(
     Source: Gulrajani et al. 2017, algorithm 1, lines 10-11, where the adversarial term is the only one.
     """
     output = generator(noise, relax) if critic is not None or game.samples else Output(noise[:0], noise[:0], rows[:0])
+    batch = TermBatch(output, rows, None, labels, _teacher(generator, noise), judged, real)
     loss, losses = torch.zeros((), device=noise.device), {}
     if critic is not None:
-        wrapped = game.constraint.wrap(critic)
-        fake_scores = wrapped(output.sample[:judged])
-        real_scores = fake_scores.detach() if real is None else wrapped(real)
-        losses["adversarial"] = game.objective.generator(real=real_scores, fake=fake_scores)
+        fake = output.sample[:judged]
+        losses["adversarial"], rewards = _judged(game, critic, real=real, fake=fake)
         loss = loss + game.weight * losses["adversarial"]
         if game.classification is not None:
-            losses["classification"] = classification(critic, output.sample[:judged])
+            losses["classification"] = classification(critic, fake)
             loss = loss + game.classification[1] * losses["classification"]
-    batch = TermBatch(output, rows, None if critic is None else critic.features, labels, _teacher(generator, noise))
+        batch = batch._replace(features=critic.features, rewards=rewards)
     after: dict[str, State] = {}
     for name, (weight, term) in game.terms.items():
         losses[name], after[name] = term.function(batch, states[name], rng=rng)
         loss = loss + weight * losses[name]
-    return _step(loss, losses, parameters), after
+    return _step(loss, losses, parameters, after)
+
+
+def _judged(game: Game, critic: Critic, *, real: Tensor | None, fake: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
+    """The adversarial loss of generated samples, and what computes their rewards.
+
+    A reward is minus the loss of one score alone, of the Wasserstein objective that score.
+    """
+    wrapped = game.constraint.wrap(critic)
+
+    def scores(judge: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        found = judge(fake)
+        return {"real": judge(real) if game.objective.pairs and real is not None else found.detach(), "fake": found}
+
+    whole = scores(wrapped)
+
+    @torch.no_grad()
+    def rewards() -> Tensor:
+        by_position = getattr(wrapped, "position_scores", None)
+        found = whole if by_position is None else scores(by_position)
+        alone = torch.vmap(lambda real, fake: game.objective.generator(real=real, fake=fake))
+        losses: Tensor = alone(found["real"].reshape(-1, 1), found["fake"].reshape(-1, 1))
+        return -losses.view(len(fake), -1)
+
+    return game.objective.generator(**whole), rewards
 
 
 def _teacher(generator: Generator, noise: Tensor) -> Callable[[Tensor], Tensor] | None:
@@ -133,7 +191,9 @@ def _teacher(generator: Generator, noise: Tensor) -> Callable[[Tensor], Tensor] 
     return None if teacher is None else partial(teacher, noise=noise)
 
 
-def _added(parts: Mapping[str, tuple[float, Callable[[], Tensor]]], parameters: Sequence[Tensor]) -> Step:
+def _added(
+    parts: Mapping[str, tuple[float, Callable[[], Tensor]]], parameters: Sequence[Tensor], after: dict[str, State]
+) -> Step:
     """Add up weighted losses, each with its gradients before the next, so that one graph at a time is in memory."""
     weighted, losses, gradients = list[Tensor](), dict[str, Tensor](), list[Tensor]()
     for name, (weight, part) in parts.items():
@@ -142,9 +202,9 @@ def _added(parts: Mapping[str, tuple[float, Callable[[], Tensor]]], parameters: 
         weighted.append(weight * losses[name])
         found = torch.autograd.grad(weight * loss, tuple(parameters), materialize_grads=True)
         gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
-    return Step(tuple(gradients), {"loss": torch.stack(weighted).sum()} | losses)
+    return Step(tuple(gradients), {"loss": torch.stack(weighted).sum()} | losses, after)
 
 
-def _step(loss: Tensor, losses: dict[str, Tensor], parameters: Sequence[Tensor]) -> Step:
+def _step(loss: Tensor, losses: dict[str, Tensor], parameters: Sequence[Tensor], after: dict[str, State]) -> Step:
     gradients = torch.autograd.grad(loss, tuple(parameters))
-    return Step(gradients, {"loss": loss.detach()} | {name: value.detach() for name, value in losses.items()})
+    return Step(gradients, {"loss": loss.detach()} | {name: value.detach() for name, value in losses.items()}, after)

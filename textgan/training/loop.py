@@ -14,9 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from textgan.contract import BoundRelaxation, Relaxation, State
+from textgan.contract import BoundRelaxation, Relaxation
 from textgan.errors import DivergedError
 from textgan.game.conditions import bind_critic, bind_generator
+from textgan.game.relaxations import annealed, smoothed
 from textgan.game.steps import Game, Step, critic_step, generator_step
 from textgan.training import precision, sampler
 from textgan.training.replay import Play, graphed
@@ -25,10 +26,10 @@ from textgan.transfers import drawn
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
-    "linear": lambda done: 1 - 0.9 * done,
+    "linear": lambda done: 1 - done,
     "cosine": lambda done: 0.1 + 0.45 * (1 + math.cos(math.pi * done)),
 }
-"""Factor of the learning rate by the share of the steps that is done."""
+"""Factor of the learning rate by the share of the steps that is done; no step has the 0 at the end."""
 
 LONG = 6 * 3600.0  # a run estimated to take longer is announced. [s]
 WARM = 30.0  # first steps are slow; no estimate before. [s]
@@ -76,6 +77,12 @@ class Plan:
     evaluate_every: int
     seconds: float = math.inf
     """Stop after this time in this process."""
+    final_temperature: float = 0.0
+    """At the last step; 0: as at the first."""
+    real_smoothing: tuple[float, float] = (0.0, 0.0)
+    """What one-hot real symbols give up to the others, at the first step and at the last."""
+    pretrain: int = 0
+    """First steps by the likelihood alone."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "fp32"
     """fp32, tf32 or bf16."""
@@ -85,6 +92,18 @@ class Plan:
     def net(self, net: nn.Module) -> Any:
         """Return a net as the steps call it, at the run's precision."""
         return precision.NETS[self.precision](net, self.device)
+
+    def temperature_at(self, step: int) -> float:
+        """The temperature of a step."""
+        return annealed(self.temperature, self.final_temperature, self._done(step))
+
+    def smoothed(self, real: Tensor, step: int) -> Tensor:
+        """Real samples (batch, position, symbol) as the nets see them at a step; the share goes by equal amounts."""
+        first, last = self.real_smoothing
+        return smoothed(real, first + (last - first) * self._done(step))
+
+    def _done(self, step: int) -> float:
+        return step / max(self.steps - 1, 1)
 
 
 @dataclass(frozen=True)
@@ -209,24 +228,28 @@ def play_step(
     factor = SCHEDULES[plan.schedule](state.step / plan.steps)
     losses: dict[str, dict[str, float]] = {}
     critic = critic or partial(_critic_step, state, plan, source, game, relaxation)
-    if state.critic is not None and state.step % plan.critic_every == 0:
+    pretraining = state.step < plan.pretrain
+    if state.critic is not None and not pretraining and state.step % plan.critic_every == 0:
         for k in range(plan.critic_steps):
             rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
             step = critic(rng)
             losses["critic"] = _update(state.critic, step, factor, "critic", state.step)
+            state.states |= step.states
             del step  # its gradients, as large as the net, before the next ones are made
             game.constraint.after_step(state.critic.net)
     rng = sampler.generator(plan.seed, "generator", state.step)
-    step, states = _generator_step(state, plan, source, game, _bound(relaxation, plan, rng), rng)
+    judge = None if pretraining else state.critic
+    played = game.only("likelihood") if pretraining else game
+    step = _generator_step(state, judge, plan, source, played, _bound(relaxation, plan, state.step, rng), rng)
     losses["generator"] = _update(state.generator, step, factor, "generator", state.step)
-    state.states = states
+    state.states |= step.states
     state.update_average()
     return losses
 
 
-def _bound(relaxation: Relaxation, plan: Plan, rng: torch.Generator) -> BoundRelaxation:
+def _bound(relaxation: Relaxation, plan: Plan, step: int, rng: torch.Generator) -> BoundRelaxation:
     # a softmax of bfloat16 would lose the rare symbols
-    return lambda logits: relaxation(logits.float(), temperature=plan.temperature, rng=rng)
+    return lambda logits: relaxation(logits.float(), temperature=plan.temperature_at(step), rng=rng)
 
 
 def _noise(count: int, plan: Plan, rng: torch.Generator) -> Tensor:
@@ -241,20 +264,27 @@ def _critic_step(
     noise = _noise(plan.critic_batch, plan, rng)
     with torch.no_grad():
         generator = bind_generator(plan.net(state.generator.net), condition)
-        fake = generator(noise, _bound(relaxation, plan, rng)).sample
-    real = source.to_sample(rows)
+        fake = generator(noise, _bound(relaxation, plan, state.step, rng)).sample
+    real = plan.smoothed(source.to_sample(rows), state.step)
     critic = bind_critic(plan.net(state.critic.net), condition)
-    return critic_step(game, critic, state.critic.parameters, real=real, fake=fake, rng=rng)
+    return critic_step(game, critic, state.critic.parameters, real=real, fake=fake, rng=rng, states=state.states)
 
 
 def _generator_step(
-    state: TrainingState, plan: Plan, source: Source, game: Game, relax: BoundRelaxation, rng: torch.Generator
-) -> tuple[Step, dict[str, State]]:
+    state: TrainingState,
+    judge: Player | None,
+    plan: Plan,
+    source: Source,
+    game: Game,
+    relax: BoundRelaxation,
+    rng: torch.Generator,
+) -> Step:
     rows, condition = source.draw(plan.batch, rng, plan.device)
     judged = min(plan.critic_batch, plan.batch)
-    critic = None
-    if state.critic is not None:
-        critic = bind_critic(plan.net(state.critic.net), None if condition is None else condition[:judged])
+    critic = real = None
+    if judge is not None:
+        critic = bind_critic(plan.net(judge.net), None if condition is None else condition[:judged])
+        real = plan.smoothed(source.to_sample(rows[:judged]), state.step) if game.real_samples else None
     return generator_step(
         game,
         bind_generator(plan.net(state.generator.net), condition),
@@ -264,7 +294,7 @@ def _generator_step(
         noise=_noise(plan.batch, plan, rng),
         relax=relax,
         rows=rows,
-        real=source.to_sample(rows[:judged]) if critic is not None and game.objective.pairs else None,
+        real=real,
         judged=judged,
         rng=rng,
         labels=condition,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from textgan.contract import Term
+from textgan.contract import Equality, Term
+from textgan.game.history import historical_averaging, remember_
+
+OPTIMIZERS: dict[str, Callable[[nn.Module, float, tuple[float, float]], torch.optim.Optimizer]] = {
+    # fused is three times faster than the default and the same formula
+    "adam": lambda net, rate, betas: torch.optim.Adam(net.parameters(), lr=rate, betas=betas, fused=True),
+    "rmsprop": lambda net, rate, betas: torch.optim.RMSprop(net.parameters(), lr=rate, alpha=betas[1]),
+}
 
 
 @dataclass
@@ -18,13 +25,28 @@ class Player:
     """A net and its optimizer."""
 
     net: nn.Module
-    optimizer: torch.optim.Adam
+    optimizer: torch.optim.Optimizer
     learning_rate: float
+    inertia: float = 0.0
+    """Weight of historical averaging."""
+    means: list[Tensor] = field(default_factory=list)
+    """Of the earlier weights, under historical averaging."""
+    count: int = 0
+    """How many earlier weights they are of."""
 
     @classmethod
-    def of(cls, net: nn.Module, learning_rate: float, betas: tuple[float, float]) -> Player:
-        """Give a net its Adam; fused, which is three times faster than the default and the same formula."""
-        return cls(net, torch.optim.Adam(net.parameters(), lr=learning_rate, betas=betas, fused=True), learning_rate)
+    def of(
+        cls,
+        net: nn.Module,
+        learning_rate: float,
+        betas: tuple[float, float],
+        *,
+        optimizer: str = "adam",
+        inertia: float = 0.0,
+    ) -> Player:
+        """Give a net its optimizer."""
+        means = [p.detach().clone() for p in net.parameters()] if inertia else []
+        return cls(net, OPTIMIZERS[optimizer](net, learning_rate, betas), learning_rate, inertia, means)
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -32,7 +54,9 @@ class Player:
         return list(self.net.parameters())
 
     def apply(self, gradients: tuple[Tensor, ...], factor: float) -> None:
-        """Update the net by Adam with the learning rate times `factor`."""
+        """Update the net by its optimizer with the learning rate times `factor`."""
+        if self.inertia:
+            gradients = self._pulled(gradients)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * factor
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
@@ -40,10 +64,20 @@ class Player:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
+    def _pulled(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Add the gradients of historical averaging, and take the present weights into the means."""
+        loss = self.inertia * historical_averaging(self.parameters, self.means)
+        pulls = torch.autograd.grad(loss, self.parameters)
+        remember_(self.means, self.parameters, self.count)
+        self.count += 1
+        return tuple(a + b for a, b in zip(gradients, pulls, strict=True))
+
     def tensors(self) -> dict[str, Tensor]:
         """Weights and optimizer moments by name."""
         moments = self.optimizer.state_dict()["state"]
         flat = {f"optimizer.{i}.{key}": value for i, entry in moments.items() for key, value in entry.items()}
+        if self.inertia:
+            flat |= {f"means.{i}": mean for i, mean in enumerate(self.means)} | {"count": torch.tensor(self.count)}
         return {f"net.{name}": value for name, value in self.net.state_dict().items()} | flat
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
@@ -56,15 +90,21 @@ class Player:
         if moments and moments.keys() != set(range(len(self.parameters))):
             raise KeyError("optimizer moments are missing")
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
+        if self.inertia:
+            for i, mean in enumerate(self.means):
+                mean.copy_(tensors[f"means.{i}"])
+            self.count = int(tensors["count"])
 
 
 class TrainingState:
-    """Both players, the averaged generator, the terms' states and the number of finished steps."""
+    """Both players, the averaged generator, what parts of the game carry, and the number of finished steps."""
 
-    def __init__(self, generator: Player, critic: Player | None, averaging: float, terms: Mapping[str, Term]) -> None:
-        self.generator, self.critic, self.averaging, self.terms = generator, critic, averaging, terms
+    def __init__(
+        self, generator: Player, critic: Player | None, averaging: float, parts: Mapping[str, Term | Equality]
+    ) -> None:
+        self.generator, self.critic, self.averaging, self.parts = generator, critic, averaging, parts
         self.average = copy.deepcopy(generator.net).requires_grad_(False)
-        self.states = {name: term.initial() for name, term in terms.items()}
+        self.states = {name: part.initial() for name, part in parts.items()}
         self.step = 0
 
     def update_average(self) -> None:
@@ -81,9 +121,9 @@ class TrainingState:
         parts = {"generator": self.generator.tensors(), "average": self.average.state_dict()}
         if self.critic is not None:
             parts["critic"] = self.critic.tensors()
-        for name, term in self.terms.items():
-            parts[f"terms.{name}"] = term.pack(self.states[name])
-        return {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
+        for name, part in self.parts.items():
+            parts[f"terms.{name}"] = part.pack(self.states[name])
+        return {f"{owner}.{name}": value for owner, tensors in parts.items() for name, value in tensors.items()}
 
     def load(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `tensors` gave after `step` steps."""
@@ -91,8 +131,8 @@ class TrainingState:
         self.average.load_state_dict(within("average", tensors))
         if self.critic is not None:
             self.critic.load(within("critic", tensors))
-        for name, term in self.terms.items():
-            self.states[name] = term.unpack(within(f"terms.{name}", tensors))
+        for name, part in self.parts.items():
+            self.states[name] = part.unpack(within(f"terms.{name}", tensors))
         self.step = step
 
 

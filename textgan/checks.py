@@ -1,0 +1,120 @@
+"""Refusals: names that are in no table, and settings that cannot work together, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from textgan.config import Config
+from textgan.errors import UsageError, near_miss
+from textgan.game.constraints import CONSTRAINTS
+from textgan.game.objectives import OBJECTIVES
+from textgan.game.penalties import EQUALITIES, PENALTIES
+from textgan.game.relaxations import DRAWN_AT_ONE, RELAXATIONS
+from textgan.game.terms import TERMS
+from textgan.nets import CRITICS, GENERATORS
+
+
+def check(config: Config) -> None:
+    """Check a configuration against the tables of parts, and its parts against each other.
+
+    Raises:
+        UsageError: a name is in no table, with the nearest match; or settings cannot work together, with the reason.
+    """
+    for refusals in CHECKS:
+        for reason in refusals(config):
+            raise UsageError(reason)
+
+
+def _names(config: Config) -> Iterator[str]:
+    named: list[tuple[str, str, Collection[str]]] = [
+        ("generator.net", config.generator.net, GENERATORS),
+        ("critic.net", config.critic.net, CRITICS.keys() | {"none"}),
+        ("generator.relaxation", config.generator.relaxation, RELAXATIONS),
+        ("game.objective", config.game.objective, OBJECTIVES),
+        ("game.constraint", config.game.constraint, CONSTRAINTS),
+        *((f"game.penalties.{name}", name, PENALTIES | EQUALITIES) for name in config.game.penalties),
+    ]
+    for key, name, table in named:
+        if name not in table:
+            yield f"{key}: there is no {name!r}{near_miss(name, table)}"
+
+
+def _sizes(config: Config) -> Iterator[str]:
+    for key, kernel in (("generator.kernel", config.generator.kernel), ("critic.kernel", config.critic.kernel)):
+        if kernel % 2 == 0:
+            yield f"{key}: {kernel} is even; a convolution that keeps the length needs an odd kernel"
+    counts, windows = config.count_critic, config.window_likelihood
+    if counts.weight and not counts.orders:
+        yield "count_critic.orders: is empty; name the lengths of the n-grams, such as [3, 4]"
+    for key, weight, orders in (
+        ("count_critic.orders", counts.weight, counts.orders),
+        ("window_likelihood.order", windows.weight, (windows.order,)),
+    ):
+        if weight and not all(1 <= n <= config.text.length for n in orders):
+            yield f"{key}: {list(orders)} must lie within 1 to text.length ({config.text.length})"
+
+
+def _terms(config: Config) -> Iterator[str]:
+    g, likelihood = config.generator, config.likelihood
+    for key, value in (("weight", likelihood.weight), ("pretrain", likelihood.pretrain)):
+        if value and not hasattr(GENERATORS[g.net], "teacher"):
+            yield f"likelihood.{key}: the net {g.net!r} gives no likelihood; set generator.net=recurrent"
+    terms = [name for name in TERMS if getattr(config, name).weight]
+    paid = [*(name for name in terms if name in AT_ONE), *(["reinforce"] if g.relaxation == "reinforce" else [])]
+    if paid and g.relaxation not in DRAWN_AT_ONE and (g.temperature != 1 or g.final_temperature not in (0, 1)):
+        key = "temperature" if g.temperature != 1 else "final_temperature"
+        yield f"generator.{key}: must be 1 with {paid[0]}, which knows the softmax at temperature 1"
+    if (config.critic.net == "none" or config.game.weight == 0) and not terms:
+        yield "no critic (critic.net, game.weight) and no term: nothing would teach the generator"
+    if config.count_critic.weight and g.relaxation == "straight_through_argmax":
+        yield "generator.relaxation: straight_through_argmax draws no symbols, which count_critic counts; use another"
+
+
+def _without_critic(config: Config) -> Iterator[str]:
+    if config.critic.net == "none":
+        if config.generator.relaxation == "reinforce":
+            yield "generator.relaxation: reinforce is paid by a critic, and critic.net is none; use softmax"
+        if config.feature_matching.weight:
+            yield "feature_matching.weight: it matches a critic's features, and critic.net is none; choose a critic"
+
+
+def _objective(config: Config) -> Iterator[str]:
+    g = config.game
+    if g.real_label != 1 and not OBJECTIVES[g.objective].target:
+        takers = ", ".join(name for name, objective in OBJECTIVES.items() if objective.target)
+        yield f"game.real_label: {g.objective} has no labels to smooth; leave it at 1, or choose {takers}"
+
+
+def _optimizers(config: Config) -> Iterator[str]:
+    for key, player in (("generator", config.generator), ("critic", config.critic)):
+        if player.optimizer == "rmsprop" and player.betas[0] != 0:
+            yield f"{key}.betas: rmsprop keeps no mean of gradients; set {key}.betas=[0.0, {player.betas[1]}]"
+
+
+def _constraints(config: Config) -> Iterator[str]:
+    if config.game.constraint == "piecewise_gradient_normalisation" and config.critic.net not in PIECEWISE_LINEAR:
+        yield (
+            f"game.constraint: piecewise_gradient_normalisation bounds the slope of critics that are linear between "
+            f"kinks, and {config.critic.net!r} is none; use gradient_normalisation, or critic.net=downsampling"
+        )
+
+
+def _graphs(config: Config) -> Iterator[str]:
+    """What changes from step to step would be frozen in a graph."""
+    first, last = config.game.real_smoothing
+    moving = {
+        "generator.final_temperature": config.generator.final_temperature not in (0, config.generator.temperature),
+        "game.real_smoothing": first != last,
+        **{f"game.penalties.{name}": config.game.penalties.get(name, 0) > 0 for name in EQUALITIES},
+    }
+    if config.training.graphs:
+        for key in (key for key, moves in moving.items() if moves):
+            yield f"training.graphs: {key} changes from step to step, which a graph would not see; use false"
+
+
+AT_ONE = ("count_critic", "window_likelihood", "likelihood")
+"""Terms that take the softmax of the logits as they are."""
+PIECEWISE_LINEAR = ("downsampling", "paper", "none")
+"""Critics made of sums, means and (leaky) ReLUs alone."""
+CHECKS = (_names, _sizes, _terms, _without_critic, _objective, _optimizers, _constraints, _graphs)
+"""What each yields is a reason to refuse; later ones may rely on earlier ones."""
