@@ -226,7 +226,7 @@ def test_kept_keys_and_values_grow_by_a_position_a_step() -> None:
     torch.testing.assert_close(torch.stack(said, 1), net.steps(reads, normal(4, 3)), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", RELAXATIONS)
+@pytest.mark.parametrize("name", ["softmax", "straight_through", "gumbel_softmax"])
 def test_gradients_through_kept_keys_are_those_of_reading_all_again(name: str) -> None:
     net, z = generator("causal_transformer"), normal(4, 3)
     relax = partial(RELAXATIONS[name], temperature=1.0)

@@ -172,7 +172,7 @@ def test_the_relaxation_is_applied_once_a_position_and_fed_back(name: str) -> No
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("name", RELAXATIONS)
+@pytest.mark.parametrize("name", sorted(RELAXATIONS.keys() - {"reinforce"}))  # which lets none through
 def test_a_critics_gradient_at_the_last_symbol_reaches_the_first(name: str, writer: str) -> None:
     made = net(name=writer)
     reached: list[Tensor] = []
