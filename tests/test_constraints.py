@@ -112,9 +112,11 @@ def test_a_piecewise_linear_critic_has_the_promised_slope(
     assert found.max() <= 1
 
 
-@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize("critic", ["paper", "downsampling"])
 @BOTH
-def test_our_critics_are_piecewise_linear_and_have_that_slope(name: str, critic: str, rng: torch.Generator) -> None:
+def test_our_convolutional_critics_are_piecewise_linear_and_have_that_slope(
+    name: str, critic: str, rng: torch.Generator
+) -> None:
     torch.manual_seed(0)
     net: Any = CRITICS[critic](length=9, symbols=4, width=6, blocks=2, kernel=3).double()
     samples = torch.rand((5, 9, 4), generator=rng, dtype=torch.float64)

@@ -284,7 +284,7 @@ def test_gradients_agree_with_finite_differences(name: str, rng: torch.Generator
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize("critic", ["paper", "downsampling"])
 def test_gradients_through_our_rectifier_are_those_through_torchs(
     name: str, critic: str, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,13 +80,14 @@ class Generator(Section):
     """The net that turns noise into samples, and its optimizer."""
 
     net: str = "upsampling"
-    """Architecture: upsampling, paper, or recurrent, which writes one symbol after the other."""
+    """Architecture: upsampling, paper or transformer, which write all symbols at once; recurrent (GRU), lstm or
+    causal_transformer, which write one after the other."""
     width: int = Field(48, ge=1, le=16_384)
-    """Channels at full length; of the recurrent net, values of a layer's state. [channels]"""
+    """Channels at full length; of recurrent nets, values of a layer's state. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks of the paper net, layers of the recurrent net. [blocks]"""
+    """Residual blocks of the paper net and of transformers, layers of recurrent nets. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd; the recurrent net has none. [positions]"""
+    """Convolution kernel, odd; recurrent nets and transformers have none. [positions]"""
     latent: int = Field(128, ge=1, le=65_536)
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
@@ -110,13 +111,14 @@ class Critic(Section):
     """The net that scores samples, and its optimizer."""
 
     net: str = "downsampling"
-    """Architecture: downsampling, paper, or none for a game without a neural critic."""
+    """Architecture: downsampling, paper or transformer; recurrent (GRU) or causal_transformer, which score each symbol
+    by those up to it; none for a game without a neural critic."""
     width: int = Field(32, ge=1, le=16_384)
-    """Channels at full length. [channels]"""
+    """Channels at full length; of the recurrent net, values of a layer's state. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks (paper net only). [blocks]"""
+    """Residual blocks of the paper net and of transformers, layers of the recurrent net. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd. [positions]"""
+    """Convolution kernel, odd; the recurrent net and transformers have none. [positions]"""
     optimizer: Literal["adam", "rmsprop"] = "adam"
     """What updates the weights; rmsprop keeps a mean square only."""
     learning_rate: float = Field(1e-3, gt=0)
