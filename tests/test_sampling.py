@@ -28,7 +28,7 @@ from textgan.spaces import Text
 
 SPACE = Text(tuple("etaoinsr"), 9)
 LABELLED = Text(tuple("etaoinsr"), 9, labels=("bird", "fish"))
-FACTS: dict[str, Any] = {"corpus": {"facts": {"labels": {"bird": 30, "fish": 10}}}}
+FACTS: dict[str, Any] = {"step": 1, "corpus": {"facts": {"labels": {"bird": 30, "fish": 10}}}}
 NETS = ("paper", "upsampling", "recurrent")
 MORE = (*NETS, "lstm", "transformer", "causal_transformer")
 

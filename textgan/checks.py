@@ -58,7 +58,8 @@ def _terms(config: Config) -> Iterator[str]:
     g, likelihood = config.generator, config.likelihood
     for key, value in (("weight", likelihood.weight), ("pretrain", likelihood.pretrain)):
         if value and not hasattr(GENERATORS[g.net], "teacher"):
-            yield f"likelihood.{key}: the net {g.net!r} gives no likelihood; set generator.net=recurrent"
+            knowing = ", ".join(name for name, net in GENERATORS.items() if hasattr(net, "teacher"))
+            yield f"likelihood.{key}: the net {g.net!r} gives no likelihood; set generator.net to {knowing}"
     terms = [name for name in TERMS if getattr(config, name).weight]
     paid = [*(name for name in terms if name in AT_ONE), *(["reinforce"] if g.relaxation == "reinforce" else [])]
     if paid and g.relaxation not in DRAWN_AT_ONE and (g.temperature != 1 or g.final_temperature not in (0, 1)):
@@ -99,6 +100,14 @@ def _constraints(config: Config) -> Iterator[str]:
         )
 
 
+def _spectral(config: Config) -> Iterator[str]:
+    if config.game.constraint == "spectral_norm" and config.critic.net == "recurrent":
+        yield (
+            "game.constraint: spectral_norm bounds matrices, and what a recurrent critic's gates make of them can "
+            "still be steep; use gradient_normalisation, a penalty, or critic.net=downsampling"
+        )
+
+
 def _graphs(config: Config) -> Iterator[str]:
     """What changes from step to step would be frozen in a graph."""
     first, last = config.game.real_smoothing
@@ -116,5 +125,5 @@ AT_ONE = ("count_critic", "window_likelihood", "likelihood")
 """Terms that take the softmax of the logits as they are."""
 PIECEWISE_LINEAR = ("downsampling", "paper", "none")
 """Critics made of sums, means and (leaky) ReLUs alone."""
-CHECKS = (_names, _sizes, _terms, _without_critic, _objective, _optimizers, _constraints, _graphs)
+CHECKS = (_names, _sizes, _terms, _without_critic, _objective, _optimizers, _constraints, _spectral, _graphs)
 """What each yields is a reason to refuse; later ones may rely on earlier ones."""

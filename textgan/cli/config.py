@@ -39,8 +39,9 @@ def config_options(function: Function) -> Function:
         "--config",
         "preset_or_file",
         metavar="PRESET|FILE|RUN",
-        help="Start from a preset (quick, counts, words, pieces, relativistic, baseline_lm, wgan_gp, wgan_gp_ttur, "
-        "smoke), a TOML file, or the settings of a run. By default what suits the corpus.",
+        help="Start from a preset (quick, counts, words, pieces, relativistic, baseline_lm, toy, smoke; of papers wgan_gp, "
+        "wgan_gp_ttur, wgan, dcgan, lsgan, sngan, grangan, r3gan, improved_gan), a TOML file, or the settings of a run. "
+        "By default what suits the corpus.",
     )(function)
 
 
