@@ -47,6 +47,7 @@ ALLOWED = {
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
+    "sweep": BOTTOM | {"report", "settings"},
     "cli": BOTTOM
     | {
         "assemble",
@@ -59,7 +60,9 @@ ALLOWED = {
         "report",
         "runs",
         "settings",
+        "sweep",
         "symbols",
+        "training.interrupt",
         "__version__",
     },
     "__main__": {"cli"},
@@ -97,6 +100,7 @@ LIGHT = (
     "oracles",
     "report",
     "settings",
+    "sweep",
     "symbols",
     "memory",
     "errors",

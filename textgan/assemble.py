@@ -221,7 +221,8 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         critic_every=config.critic.every,
         critic_batch=config.critic.batch or t.batch,
         temperature=config.generator.temperature, schedule=t.schedule, seed=t.seed, log_every=t.log_every,
-        evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
+        evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"),
+        processor_seconds=t.processor_minutes * 60 or float("inf"), device=device,
         precision=choose_precision(t.precision, device), graphs=t.graphs,
     )  # fmt: skip
 

@@ -88,7 +88,7 @@ def show(preset_or_file: str | None, overrides: tuple[str, ...], origin: bool, d
     if as_json:
         click.echo(json.dumps(_json(found, origin, describe), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_toml(found, origin, describe)))
+        click.echo("\n".join(toml_lines(found, origin, describe)))
 
 
 def _json(found: Resolved, origin: bool, describe: bool) -> dict[str, Any]:
@@ -102,7 +102,8 @@ def _json(found: Resolved, origin: bool, describe: bool) -> dict[str, Any]:
     return told
 
 
-def _toml(found: Resolved, origin: bool, describe: bool) -> Iterator[str]:
+def toml_lines(found: Resolved, origin: bool = False, describe: bool = False) -> Iterator[str]:
+    """Yield the settings as lines of TOML, each with its origin and description if wanted."""
     from textgan.settings import fields
 
     section = ""
