@@ -90,13 +90,13 @@ def render(summary: Summary) -> Iterator[RenderableType]:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     first = len(_settings(summary))
     for i, column in enumerate(_head(summary)):
-        table.add_column(column, justify="left" if i < first else "right")
+        table.add_column(column, justify="left" if i < first else "right", no_wrap=i >= first)
     for cells in _body(summary):
         table.add_row(*map(Text, cells))
     yield table
     for row in summary.rows:
         for failure, count in row.failures.items():
-            yield Text(f"{label(row)}: {count} failed: {failure}", style="bold red")
+            yield Text(f"{label(summary, row)}: {count} failed: {failure}", style="bold red")
 
 
 def markdown(summary: Summary) -> str:
@@ -109,7 +109,7 @@ def markdown(summary: Summary) -> str:
     head = _head(summary)
     rule = "|" + "|".join("---" if i < first else "--:" for i in range(len(head))) + "|"
     failed = [
-        f"- {_escaped(label(row))}: {count} failed: {_escaped(failure)}"
+        f"- {_escaped(label(summary, row))}: {count} failed: {_escaped(failure)}"
         for row in summary.rows
         for failure, count in row.failures.items()
     ]
@@ -121,7 +121,7 @@ def caption(summary: Summary) -> str:
     """Say in a sentence what was counted."""
     told = {name: " or ".join(f"{count:,}" for count in counts) for name, counts in summary.counts.items()}
     words = [f"{told[name]} {what}" for name, what in COUNTED.items() if name in told]
-    return "; ".join(["mean ± standard deviation over seeds", *words]) + "."
+    return "; ".join(["mean ± standard deviation over seeds", *words, "minutes of processor time"]) + "."
 
 
 COUNTED = {"samples": "samples of each", "reference": "rows of reference"}
@@ -144,7 +144,7 @@ def plot(summary: Summary) -> str:
     x = Axis("processor minutes of the steps", low=0)
     chart = lines(f"{column} of {summary.name} over processor minutes", series, x, Axis(column))
     sized = chart.replace("<svg ", f'<svg width="{WIDTH}" height="{HEIGHT}" ', 1)
-    below = "".join(_key(i, label(row) or summary.name) for i, (row, _) in enumerate(drawn))
+    below = "".join(_key(i, label(summary, row)) for i, (row, _) in enumerate(drawn))
     height = HEIGHT + (len(drawn) + 1) * (LINE + 3)
     style = STYLE + "".join(_rules(i) for i in range(len(drawn)))
     return (
@@ -154,9 +154,11 @@ def plot(summary: Summary) -> str:
     )
 
 
-def label(row: Row) -> str:
-    """Return a setting in a few words."""
-    return ", ".join(row.setting)
+def label(summary: Summary, row: Row) -> str:
+    """Return a setting in a few words, with the names of the axes where there are several."""
+    if len(summary.axes) > 1:
+        return ", ".join(f"{axis}={value}" for axis, value in zip(summary.axes, row.setting, strict=True))
+    return "".join(row.setting) or summary.name
 
 
 def _settings(summary: Summary) -> tuple[str, ...]:
@@ -164,7 +166,7 @@ def _settings(summary: Summary) -> tuple[str, ...]:
 
 
 def _head(summary: Summary) -> list[str]:
-    return [*_settings(summary), *summary.columns, "seeds", "failed", "steps", "CPU minutes"]
+    return [*_settings(summary), *summary.columns, "seeds", "failed", "steps", "minutes"]
 
 
 def _body(summary: Summary) -> Iterator[list[str]]:

@@ -130,18 +130,19 @@ def path_safe(text: str, longest: int = PART) -> str:
 
 def _cell(sweep: Sweep, short: Mapping[str, str], labels: Sequence[str]) -> Cell:
     chosen = list(zip(sweep.axes, labels, strict=True))
-    told = [f"{short[axis.key]}={label}" if axis.key in fields() else label for axis, label in chosen]
-    named = [label if axis.key == "preset" else text for (axis, label), text in zip(chosen, told, strict=True)]
-    name = ",".join(map(path_safe, named))
+    parts = sorted(chosen, key=lambda part: part[0].key == SEED)  # which comes last
+    told = [
+        f"{short[axis.key]}={label}" if axis.key in fields().keys() - {"preset"} else label for axis, label in parts
+    ]
+    name = ",".join(map(path_safe, told))
     if len(name) > NAME:
         name = path_safe(name, NAME)
-    tables = [*sweep.common, *(axis.values[label] for axis, label in chosen)]
-    presets = [table["preset"] for table in tables if "preset" in table]
+    tables = [dict(table) for table in (*sweep.common, *(axis.values[label] for axis, label in chosen))]
+    presets = [table.pop("preset") for table in tables if "preset" in table]
     if presets and not isinstance(presets[-1], str):
         raise UsageError(f'cell {name}: preset = {presets[-1]!r}: a preset has a name, such as "quick"')
-    rest = tuple({key: value for key, value in table.items() if key != "preset"} for table in tables)
     setting = tuple(label for axis, label in chosen if axis.key != SEED)
-    return Cell(name, setting, rest, presets[-1] if presets else None)
+    return Cell(name, setting, tuple(tables), presets[-1] if presets else None)
 
 
 def _axes(tree: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[Axis]:

@@ -87,7 +87,7 @@ def check_unchanged(jobs: Sequence[Job]) -> None:
         name, told = next(iter(changed.items()))
         others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise UsageError(
-            f"cell {name}{others} was begun with other settings ({told}); name another folder with --out, or remove "
+            f"begun with other settings: cell {name}{others} ({told}); name another folder with --out, or remove "
             f"{next(job.folder for job in jobs if job.name == name)}"
         )
 

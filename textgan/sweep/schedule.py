@@ -57,7 +57,8 @@ def play(
     """Run cells, so many at once; one that fails does not stop the others.
 
     Once `stop` returns a signal's name no other begins, and those that run are sent SIGINT, at which they save; so they
-    are when this ends by an error. It returns when all have ended.
+    are when this ends by an error. It returns when all have ended. A cell that then ends in any other way than well was
+    stopped, if only in the middle of an import, and goes on next time.
     """
     queue, running, told = deque(jobs), dict[Job, Process](), False
     try:
@@ -71,7 +72,7 @@ def play(
                 _interrupt(running)
             for job, code in _ended(running):
                 del running[job]
-                watch.ended(job, settle(job.folder, code))
+                watch.ended(job, settle(job.folder, 128 + signal.SIGINT if told and code else code))
             watch.waited()
             time.sleep(PAUSE)
     finally:
