@@ -98,6 +98,7 @@ def test_a_file_that_is_not_there_is_one_line(textgan: Command) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_and_ends_in_a_table(home: Path) -> None:
     write(home, steps=100)
     cells = home / "sweeps" / "m" / "cells"

@@ -23,7 +23,7 @@ from textgan.settings import resolve
 from textgan.sweep import grid, results, schedule, table
 from textgan.sweep.results import Job, Result
 
-PLAIN = re.compile(r"[A-Za-z0-9_=+,-][A-Za-z0-9._=+,-]*")
+PLAIN = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9._=+,-]*")
 
 
 def written(folder: Path, text: str, name: str = "s.toml") -> Path:
@@ -115,6 +115,7 @@ HOSTILE = [
 
 def test_names_are_safe_and_unlike(tmp_path: Path) -> None:
     bundles = "".join(f"{json.dumps(name)} = {{ training.steps = {i + 1} }}\n" for i, name in enumerate(HOSTILE))
+    assert all(PLAIN.fullmatch(grid.path_safe(name)) for name in HOSTILE)
     numbers = "[1, 1.0, 1e-3, 0.001001, -1]"
     found = grid_of(tmp_path, f"[axes]\ngenerator.learning_rate = {numbers}\n[axes.m]\n{bundles}")
     names = [cell.name for cell in found]
@@ -123,6 +124,13 @@ def test_names_are_safe_and_unlike(tmp_path: Path) -> None:
         assert PLAIN.fullmatch(name), name
         assert len(name) <= 130
         assert (tmp_path / name).resolve().parent == tmp_path.resolve()
+
+
+def test_a_long_name_is_cut_and_stays_its_own(tmp_path: Path) -> None:
+    axes = "".join(f"[axes.m{i}]\n{'b' * 40}{i} = {{}}\n{'c' * 40}{i} = {{}}\n" for i in range(6))
+    names = [cell.name for cell in grid_of(tmp_path, axes)]
+    assert len(set(names)) == 64
+    assert max(map(len, names)) <= 130
 
 
 @given(st.lists(st.text(max_size=60), unique=True, min_size=2, max_size=2))
@@ -246,6 +254,20 @@ def test_a_signal_stops_the_sweep_and_what_ran_goes_on_next_time(tmp_path: Path)
     assert bench.ends == [("a", 0), ("b", 0), ("c", 130), ("d", 130)]
     assert [bench.processes[name].signals for name in "abcd"] == [[], [], [signal.SIGINT], [signal.SIGINT]]
     assert [job.name for job in schedule.waiting(work, retry=False)] == list("cde")
+
+
+def test_a_cell_that_dies_of_the_signal_was_stopped_and_goes_on(tmp_path: Path) -> None:
+    bench, work = Bench({}, looks=3), jobs(tmp_path, "a")
+    original = bench.start
+
+    def start(job: Job) -> Fake:
+        process = original(job)
+        process.send_signal = lambda sig, /: vars(process).update(looks=0, code=1)  # type: ignore[method-assign]
+        return process
+
+    schedule.play(work, 1, start, lambda: "SIGINT" if bench.begun else None, bench)
+    assert bench.ends == [("a", 130)]
+    assert schedule.waiting(work, retry=False) == work
 
 
 def test_nothing_begins_after_a_signal(tmp_path: Path) -> None:
@@ -409,10 +431,11 @@ def test_the_plot_is_the_mean_over_seeds_at_equal_minutes(tmp_path: Path) -> Non
     logs = {
         "a,seed=0": log_of([(0.0, 1.0), (2.0, 0.0)]),
         "a,seed=1": log_of([(0.5, 1.0), (1.5, 1.0), (4.0, 0.5)]),
+        "a,seed=2": log_of([(1.0, 0.0)]),  # it diverged
         f"{B},seed=2": log_of([(1.0, 0.25), (3.0, 0.125)]),
     }
     found = summary(tmp_path, METHODS, ENDED, logs)
-    assert found.rows[0].curves[:2] == [[(0.0, 1.0), (2.0, 0.0)], [(0.5, 1.0), (1.5, 1.0), (4.0, 0.5)]]
+    assert found.rows[0].curves == [[(0.0, 1.0), (2.0, 0.0)], [(0.5, 1.0), (1.5, 1.0), (4.0, 0.5)]]
     from textgan.report.sweeps import _mean_curve
 
     points, spans = _mean_curve(found.rows[0].curves)

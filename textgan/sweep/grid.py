@@ -124,8 +124,8 @@ def shorts(keys: Sequence[str]) -> dict[str, str]:
 
 def path_safe(text: str, longest: int = PART) -> str:
     """Return a text as part of a file's name: itself, or what is plain of it with a digest of the whole."""
-    plain = re.sub(r"[^A-Za-z0-9._=+-]+", "_", text).lstrip(".-")[:longest]
-    return plain if plain and plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    plain = re.sub(r"[^A-Za-z0-9._=+-]+", "_", text).lstrip(".-")[:longest] or "_"
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _cell(sweep: Sweep, short: Mapping[str, str], labels: Sequence[str]) -> Cell:
