@@ -61,6 +61,7 @@ ALLOWED = {
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
+    "sweep": BOTTOM | {"report", "settings"},
     "cli": BOTTOM
     | {
         "assemble",
@@ -74,7 +75,9 @@ ALLOWED = {
         "report",
         "runs",
         "settings",
+        "sweep",
         "symbols",
+        "training.interrupt",
         "__version__",
     },
     "__main__": {"cli"},
@@ -112,6 +115,7 @@ LIGHT = (
     "oracles",
     "report",
     "settings",
+    "sweep",
     "symbols",
     "memory",
     "errors",

@@ -29,6 +29,7 @@ OPTIONS = {
     "report": "--compat --count --count-pads --data --encoder --fail-above --fail-below --html --json --max-chars "
     "--max-lines --metrics --n --pieces --reference --references --samples --seed --train",
     "compare": "--count --json --metrics --models --n --seed",
+    "sweep": "--column --corpus --data --dry-run --jobs --json --label-column --out --retry --set",
     "bench": "--config --count --device --json --repeats --set --threads --widths",
     "show": "--config --describe --json --origin --set",
 }

@@ -211,7 +211,8 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         temperature=config.generator.temperature, final_temperature=config.generator.final_temperature,
         real_smoothing=config.game.real_smoothing, pretrain=config.likelihood.pretrain,
         schedule=t.schedule, seed=t.seed, log_every=t.log_every,
-        evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
+        evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"),
+        processor_seconds=t.processor_minutes * 60 or float("inf"), device=device,
         precision=choose_precision(t.precision, device), graphs=t.graphs,
     )  # fmt: skip
 

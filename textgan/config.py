@@ -228,6 +228,9 @@ class Training(Section):
     """Generator steps in all, and the length of every schedule. [steps]"""
     minutes: float = Field(0.0, ge=0)
     """Stop after this time even if steps are left; 0 never does. [minutes]"""
+    processor_minutes: float = Field(0.0, ge=0)
+    """Stop after so much processor time of steps, resumed ones included, whatever else the machine does; 0 never does.
+    [minutes]"""
     batch: int = Field(128, ge=1)
     """Samples a step. [samples]"""
     schedule: Literal["constant", "linear", "cosine"] = "constant"

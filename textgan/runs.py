@@ -174,8 +174,10 @@ def enough_memory() -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, made where it is missing, for this process alone; if it is empty in the end, it goes again.
+def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
+    """Hold a folder, made where it is missing, for this process alone; if it is empty in the end, it goes again.
+
+    `option` names another folder.
 
     Raises:
         TextganError: another process holds it, or it cannot be made.
@@ -186,7 +188,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         lock = path.open("w")
     with lock:
         if not _take(lock.fileno(), path):
-            raise TextganError(f"another process is training in {folder}; wait for it, or name another with --run")
+            raise TextganError(f"another process is training in {folder}; wait for it, or name another with {option}")
         try:
             yield
         finally:
@@ -242,7 +244,7 @@ def last_started() -> Path:
     return records[-1].parent
 
 
-FREE_TO_CHANGE = {"steps", "minutes", "device", "graphs", "log_every", "evaluate_every"}
+FREE_TO_CHANGE = {"steps", "minutes", "processor_minutes", "device", "graphs", "log_every", "evaluate_every"}
 """Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned.
 
 Steps are also the length of a schedule that is not constant: with another total, what is learned is told to differ.
@@ -320,6 +322,7 @@ def restore(parts: Parts, folder: Path, step: int) -> None:
         raise TextganError(f"the text of {parts.corpus.name} is no longer what {folder} was trained on; restore it")
     try:
         parts.state.load(step, tensors)
+        parts.state.processor_seconds = saved.get("processor_seconds", 0.0)
     except (KeyError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise CorruptError(f"{checkpoint.path_of(folder / 'checkpoints', step)} does not fit ({reason})") from error
@@ -381,7 +384,12 @@ def store(parts: Parts, folder: Path, log: RunLog) -> Callable[[TrainingState, d
     def save(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
         log.sync()
         score = evaluation["jsd"]["4"]["value"] if evaluation else None
-        facts = {"score": score, "fingerprint": parts.corpus.fingerprint, "evaluation": evaluation}
+        facts = {
+            "score": score,
+            "fingerprint": parts.corpus.fingerprint,
+            "evaluation": evaluation,
+            "processor_seconds": state.processor_seconds,
+        }
         model_of(parts, evaluation).save(folder / "model")
         checkpoint.save(folder / "checkpoints", state.step, state.tensors(), facts)
 

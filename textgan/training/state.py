@@ -106,6 +106,8 @@ class TrainingState:
         self.average = copy.deepcopy(generator.net).requires_grad_(False)
         self.states = {name: part.initial() for name, part in parts.items()}
         self.step = 0
+        self.processor_seconds = 0.0
+        """What the steps cost so far, in this process and those before it."""
 
     def update_average(self) -> None:
         """Move the averaged weights towards the generator's: w̄ <- d·w̄ + (1-d)·w, with a shorter memory at first.
