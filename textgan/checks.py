@@ -71,7 +71,7 @@ def _norms(config: Config) -> Iterator[str]:
             yield f"{key}: the net {net!r} takes no norm; use none, or one of {', '.join(sorted(LAYERED))}"
     slopes = _slopes(config)
     if c.norm == "batch" and slopes:
-        yield f"critic.norm: batch mixes the samples, and {slopes[0]} looks at each by itself; use layer or none"
+        yield f"critic.norm: batch mixes the samples, and {slopes[0]} judges each alone; use layer or none"
     if c.norm == "layer" and config.game.constraint == "piecewise_gradient_normalisation":
         yield "critic.norm: piecewise_gradient_normalisation needs a critic that is linear between kinks; use none"
     if config.training.graphs and "batch" in (g.norm, c.norm):
@@ -86,11 +86,11 @@ def _minibatch(config: Config) -> Iterator[str]:
         yield f"critic.minibatch: there is no critic that {c.minibatch} could tell of its batch; use none"
     slopes = [name for name in _slopes(config) if name not in OF_A_BATCH]
     if slopes:
-        yield f"critic.minibatch: {c.minibatch} mixes the samples, and {slopes[0]} looks at each by itself; use r1 or r2"
+        yield f"critic.minibatch: {c.minibatch} mixes the samples, and {slopes[0]} judges each alone; use r1 or r2"
     if c.batch > config.training.batch:
         yield (
-            f"critic.batch: {c.batch} is more than training.batch, and with {c.minibatch} the critic would score larger "
-            f"batches than the generator is judged by; use at most {config.training.batch}"
+            f"critic.batch: {c.batch} is more than the {config.training.batch} samples of training.batch that the "
+            f"generator is judged by, and with {c.minibatch} their number matters; use at most as many"
         )
 
 

@@ -43,7 +43,7 @@ CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.
 def build_generator(config: Config, space: Text) -> nn.Module:
     """Build the generator of a configuration, with fresh weights from torch's global generator."""
     g, labels = config.generator, len(space.labels)
-    net = GENERATORS[g.net](
+    net: nn.Module = GENERATORS[g.net](
         length=space.length, symbols=space.size, latent=2 * g.latent if labels else g.latent, width=g.width,
         blocks=g.blocks, kernel=g.kernel, **chosen(norm=g.norm),
     )  # fmt: skip

@@ -32,7 +32,7 @@ class Discrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (batch, features) to closeness (batch, 100)."""
-        m = (features @ self.weight).unflatten(1, (KERNELS, DIMENSIONS))
+        m = (features @ self.weight).view(len(features), KERNELS, DIMENSIONS)
         # `cdist` has no double backward
         distance = (m.unsqueeze(1) - m).abs().sum(3)  # (batch, batch, kernel)
         return torch.exp(-distance).sum(1) - 1  # each is at distance 0 from itself

@@ -65,7 +65,10 @@ class VirtualBatchNorm(Affine):
         # the mean square less the mean's square, in the form that does not lose its digits
         mixed_spread = own * own_spread + (1 - own) * (spread + own * (own_mean - mean).square())
         mixed_mean = own * own_mean + (1 - own) * mean
-        normal = [(reference - mean) * (spread + EPSILON).rsqrt(), (rows - mixed_mean) * (mixed_spread + EPSILON).rsqrt()]
+        normal = [
+            (reference - mean) * (spread + EPSILON).rsqrt(),
+            (rows - mixed_mean) * (mixed_spread + EPSILON).rsqrt(),
+        ]
         return torch.cat(normal) * self.weight + self.bias
 
 

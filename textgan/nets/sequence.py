@@ -159,7 +159,9 @@ class DownsamplingCritic(nn.Module):
         end = math.ceil(length / 2**scales)
         self.filler = end * 2**scales - length  # empty positions that make every halving even
         self.enter = pointwise(symbols, width)
-        self.blocks = nn.Sequential(*(DownBlock(a, b, kernel, norm=norm, dropout=dropout) for a, b in pairwise(channels)))
+        self.blocks = nn.Sequential(
+            *(DownBlock(a, b, kernel, norm=norm, dropout=dropout) for a, b in pairwise(channels))
+        )
         self.score = linear(channels[-1] * end, 1)
 
     def features(self, samples: Tensor) -> Tensor:
