@@ -88,7 +88,14 @@ def test_virtual_batch_norm_takes_one_part_in_65_from_the_row_itself(rng: torch.
     norm = randomised(VirtualBatchNorm(3), rng)
     x = torch.randn(REFERENCE + 4, 5, 3, generator=rng, dtype=torch.float64) + 2
     x[REFERENCE:] *= torch.tensor([1.0, 10.0, 0.0, -30.0])[:, None, None]
-    torch.testing.assert_close(norm(x), plain_virtual(x, norm.weight, norm.bias))
+    weight, inputs = (
+        torch.randn(x.shape, generator=rng, dtype=torch.float64),
+        [x.requires_grad_(True), *norm.parameters()],
+    )
+    found = []
+    for out in (norm(x), plain_virtual(x, norm.weight, norm.bias)):
+        found.append([out, *torch.autograd.grad((out * weight).sum(), inputs)])
+    torch.testing.assert_close(*found)
 
 
 def test_virtual_batch_norm_keeps_its_digits_far_from_zero(rng: torch.Generator) -> None:

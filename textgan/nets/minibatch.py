@@ -19,9 +19,9 @@ class Discrimination(nn.Module):
     M = f T has 32 kernels b of 5 dimensions, and o_b(i) is the sum over j other than i of exp(-|M_ib - M_jb|_1). It
     grows with the batch, and the time with the batch's square.
 
-    Source: Salimans et al. 2016 (1606.03498), section 3.2. Departures: there are 100 kernels; the entries of T start with deviation
-    1 / (5 √features), so that features that differ by about 1 each lie about 1 apart; the code of the paper learns
-    the length of T's columns apart from their direction, and a shift of o.
+    Source: Salimans et al. 2016 (1606.03498), section 3.2. Departures: the paper's code has 100 kernels, and learns the
+    length of T's columns apart from their direction, and a shift of o; here the entries of T start with deviation
+    1 / (5 √features), so that features that differ by about 1 each lie about 1 apart.
     """
 
     width = KERNELS
@@ -41,8 +41,8 @@ class Discrimination(nn.Module):
 class Deviation(nn.Module):
     """The standard deviation of each feature over the batch, averaged to one number that all samples are told.
 
-    Source: Karras et al. 2018 (1710.10196), section 3, over the whole batch as there; the code has groups of 4. As
-    there, 1e-8 is added to a variance, so that equal samples have finite gradients.
+    Source: Karras et al. 2018 (1710.10196), section 3, over the whole batch as there; its code has groups of 4. As
+    in that code 1e-8 is added to a variance, so that equal samples have finite gradients.
     """
 
     width = 1
