@@ -101,6 +101,8 @@ def test_virtual_batch_norm_takes_one_part_in_65_from_the_row_itself(rng: torch.
 def test_virtual_batch_norm_keeps_its_digits_far_from_zero(rng: torch.Generator) -> None:
     norm, x = VirtualBatchNorm(3), torch.randn(REFERENCE + 4, 5, 3, generator=rng)
     torch.testing.assert_close(norm(x + 1000), norm(x), rtol=0, atol=2e-3)
+    coarse = (x + 1000).bfloat16()
+    assert torch.equal(norm(coarse), norm(coarse.float()))
 
 
 @pytest.mark.parametrize("name", ["paper", "upsampling"])
