@@ -128,6 +128,10 @@ def test_any_critic_is_told_of_its_batch(name: str, layer: str, rng: torch.Gener
     assert (critic(other) - critic(samples))[0].abs() > 0
     gradients = torch.autograd.grad(critic(samples).square().sum(), list(critic.parameters()))
     assert all(gradient.abs().max() > 0 for gradient in gradients)
+    with torch.no_grad():
+        critic.score.weight[:, :width] = 0  # what the batch says alone
+    (gradient,) = torch.autograd.grad(critic(samples).square().sum(), critic.critic.enter.weight)
+    assert gradient.abs().max() > 0
 
 
 @pytest.mark.parametrize("condition", CONDITIONAL_CRITICS)
