@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from textgan import runs
+from textgan.assemble import build_critic
 from textgan.checks import check, warnings
 from textgan.config import Config, Critic
 from textgan.errors import UsageError
@@ -17,6 +18,7 @@ from textgan.game.penalties import r1
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS
 from textgan.nets.minibatch import DIMENSIONS, KERNELS, MINIBATCH, Deviation, Discrimination, MinibatchCritic
 from textgan.settings import resolve
+from textgan.spaces import Text
 
 SHAPE = {"length": 8, "symbols": 5, "width": 6, "blocks": 1, "kernel": 3}
 R1 = {"game.penalties": {"gradient_penalty": 0.0, "r1": 1.0}}
@@ -126,11 +128,12 @@ def test_any_critic_is_told_of_its_batch(name: str, layer: str, rng: torch.Gener
     other = samples.clone()
     other[3] += 1
     assert (critic(other) - critic(samples))[0].abs() > 0
-    gradients = torch.autograd.grad(critic(samples).square().sum(), list(critic.parameters()))
+    learned = [*critic.batch.parameters(), *critic.score.parameters()]
+    gradients = torch.autograd.grad(critic(samples).square().sum(), learned)
     assert all(gradient.abs().max() > 0 for gradient in gradients)
     with torch.no_grad():
         critic.score.weight[:, :width] = 0  # what the batch says alone
-    (gradient,) = torch.autograd.grad(critic(samples).square().sum(), critic.critic.enter.weight)
+    (gradient,) = torch.autograd.grad(critic(samples).square().sum(), next(within.parameters()))
     assert gradient.abs().max() > 0
 
 
@@ -184,6 +187,13 @@ def test_slopes_of_a_whole_batch_are_told_of(tiny_text: Path) -> None:
         config = configured(tiny_text, **quiet)
         check(config)
         assert list(warnings(config)) == []
+
+
+@pytest.mark.parametrize("labels", [(), ("a", "b")], ids=["plain", "labelled"])
+def test_the_critic_is_told_of_its_batch_beneath_its_labels(labels: tuple[str, ...], tiny_text: Path) -> None:
+    space = Text(tuple("abcde"), 16, labels=labels)
+    critic: Any = build_critic(configured(tiny_text, **{"critic.minibatch": "stddev"}), space)
+    assert isinstance(critic.critic if labels else critic, MinibatchCritic)
 
 
 @pytest.mark.parametrize("layer", MINIBATCH)
