@@ -32,7 +32,7 @@ ALLOWED = {
     "latent": set(),
     "ahead": set(),
     "transfers": set(),
-    "nets": {"contract"},
+    "nets": {"contract", "transfers"},
     "game": {"contract", "transfers"},
     "training": BOTTOM | {"game", "transfers"},
     "corpora": BOTTOM | {"oracles", "spaces", "symbols"},

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from textgan import memory
-from textgan.checks import check
+from textgan.checks import check, warnings
 from textgan.config import Config
 from textgan.contract import Constraint, Critic, Objective, Term
 from textgan.corpora import cards, matrix
@@ -34,6 +34,9 @@ from textgan.metrics.lines import Lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.model import Model, build_generator
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS
+from textgan.nets.layers import chosen
+from textgan.nets.minibatch import MinibatchCritic
+from textgan.nets.norms import resting
 from textgan.spaces import Text
 from textgan.symbols import Symbols
 from textgan.training import sampler
@@ -97,6 +100,8 @@ def build(
 ) -> Parts:
     """Build everything a run is made of."""
     check(config)
+    for line in warnings(config):
+        tell(line)
     device = choose_device(config.training.device)
     choose_precision(config.training.precision, device)  # or say so before the corpus is read
     if config.training.graphs and device.type != "cuda":
@@ -109,6 +114,8 @@ def build_on(config: Config, corpus: Corpus, device: torch.device) -> Parts:
     space, labelled = Text.from_json(corpus.space.to_json()), bool(corpus.space.labels)
     if labelled and config.window_likelihood.weight:
         raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
+    if labelled and config.generator.norm == "virtual_batch":
+        raise UsageError("generator.norm: virtual_batch needs a corpus without labels; its reference batch has none")
     check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
     game = build_game(config, terms, labelled=labelled)
@@ -148,7 +155,12 @@ def build_critic(config: Config, space: Text) -> nn.Module | None:
     c = config.critic
     if c.net == "none":
         return None
-    critic = CRITICS[c.net](length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel)
+    critic: nn.Module = CRITICS[c.net](
+        length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel,
+        **chosen(norm=c.norm, dropout=c.dropout),
+    )  # fmt: skip
+    if c.minibatch != "none":
+        critic = MinibatchCritic(critic, c.minibatch)
     if space.labels:
         critic = CONDITIONAL_CRITICS[config.game.condition](critic, labels=len(space.labels))
     build_constraint(config).prepare(critic)
@@ -319,7 +331,10 @@ def measure(
     def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
         samples = model_of(parts, None).generate(count, seed=config.training.seed)
         keep(state.step, samples)
-        return text(samples) | critic_check(parts), samples
+        nets = [player.net for player in (state.generator, state.critic) if player is not None]
+        with resting(*nets):
+            checked = critic_check(parts)
+        return text(samples) | checked, samples
 
     return evaluate
 

@@ -88,6 +88,8 @@ class Generator(Section):
     """Residual blocks of the paper net and of transformers, layers of recurrent nets. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
     """Convolution kernel, odd; recurrent nets and transformers have none. [positions]"""
+    norm: Literal["none", "batch", "layer", "virtual_batch"] = "none"
+    """Normalisation before each ReLU of a block (upsampling and paper nets)."""
     latent: int = Field(128, ge=1, le=65_536)
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
@@ -119,6 +121,12 @@ class Critic(Section):
     """Residual blocks of the paper net and of transformers, layers of the recurrent net. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
     """Convolution kernel, odd; the recurrent net and transformers have none. [positions]"""
+    norm: Literal["none", "batch", "layer"] = "none"
+    """Normalisation before each ReLU of a block; batch only where no slope is looked at."""
+    minibatch: Literal["none", "discrimination", "stddev"] = "none"
+    """What the critic is told of the whole batch: nothing, how close its samples are, or how far they spread."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of each block's output that is dropped where the consistency penalty looks. [ratio]"""
     optimizer: Literal["adam", "rmsprop"] = "adam"
     """What updates the weights; rmsprop keeps a mean square only."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -143,7 +151,7 @@ class Game(Section):
     penalties: dict[str, Weight] = Field(default={"gradient_penalty": 10.0})
     """Weights of the penalties on the critic, by name: gradient_penalty, gradient_penalty_one_sided, max_margin (also
     max_margin_l1, _l2, _squared), r1, r2, zero_centred_mid, zero_centred_mixture, total_variation,
-    adversarial_lipschitz, sobolev. [ratio]"""
+    adversarial_lipschitz, consistency, sobolev. [ratio]"""
     constraint: str = "none"
     """Constraint on the critic: none, weight_clipping, spectral_norm, gradient_normalisation,
     piecewise_gradient_normalisation."""

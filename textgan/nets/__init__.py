@@ -1,5 +1,8 @@
 """Nets: noise to samples, samples to scores. One table a side; a new net is one class and one line here."""
 
+from collections.abc import Callable
+from typing import Any
+
 from textgan.nets.attention import (
     CausalTransformerCritic,
     CausalTransformerGenerator,
@@ -10,7 +13,7 @@ from textgan.nets.conditional import AuxiliaryCritic, ProjectionCritic
 from textgan.nets.recurrent import LSTMGenerator, RecurrentCritic, RecurrentGenerator
 from textgan.nets.sequence import DownsamplingCritic, PaperCritic, PaperGenerator, UpsamplingGenerator
 
-GENERATORS = {
+GENERATORS: dict[str, Callable[..., Any]] = {
     "paper": PaperGenerator,
     "upsampling": UpsamplingGenerator,
     "recurrent": RecurrentGenerator,
@@ -18,7 +21,7 @@ GENERATORS = {
     "transformer": TransformerGenerator,
     "causal_transformer": CausalTransformerGenerator,
 }
-CRITICS = {
+CRITICS: dict[str, Callable[..., Any]] = {
     "paper": PaperCritic,
     "downsampling": DownsamplingCritic,
     "recurrent": RecurrentCritic,
