@@ -28,6 +28,10 @@ def test_help_needs_next_to_nothing(arguments: list[str], tmp_path: Path) -> Non
     assert not imported(tmp_path, *arguments) & heavy
 
 
+def test_methods_are_told_without_their_parts(tmp_path: Path) -> None:
+    assert "torch" not in imported(tmp_path, "methods", "--json")
+
+
 def test_a_report_of_files_needs_numpy_alone(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one line\nand two\n" * 20, encoding="utf-8")
     command = ["report", "--samples", "a.txt", "--reference", "a.txt"]

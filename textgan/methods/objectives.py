@@ -32,7 +32,7 @@ OBJECTIVES = (
     ),
     Method(
         "relativistic",
-        "pairs of a real and a generated sample, the real one to be scored higher",
+        "in pairs, a real sample to be scored above a generated one",
         "critic: mean softplus(D(g) - D(x)), pair by pair; generator: mean softplus(D(x) - D(g))",
         (Source(R3GAN, "eq. 2"), Source(RELATIVISTIC)),
         ("game.objective=relativistic",),
@@ -41,7 +41,7 @@ OBJECTIVES = (
     ),
     Method(
         "non_saturating",
-        "a classifier's cross-entropy, and a generator whose gradient stays",
+        "cross-entropy, with a generator whose gradient stays",
         "critic: mean softplus(-D(x)) + mean softplus(D(g)); generator: mean softplus(-D(g))",
         (Source(GAN, "section 3"), Source(DCGAN)),
         ("game.objective=non_saturating",),
@@ -50,7 +50,7 @@ OBJECTIVES = (
     ),
     Method(
         "minimax",
-        "the first GAN's game, whose generator's gradient vanishes early",
+        "the first GAN's game; the generator's gradient vanishes early",
         "critic: mean softplus(-D(x)) + mean softplus(D(g)); generator: -mean softplus(D(g))",
         (Source(GAN, "eq. 1 and algorithm 1"),),
         ("game.objective=minimax",),

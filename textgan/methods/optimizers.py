@@ -15,7 +15,7 @@ OPTIMIZERS = (
     ),
     Method(
         "rmsprop",
-        "steps by the gradient over the root of its mean square; no momentum",
+        "steps by the gradient over the root of its mean square",
         "v ← β2 v + (1 - β2) g²; w ← w - rate g / (√v + 1e-8)",
         (Source(RMSPROP),),
         (

@@ -23,7 +23,7 @@ TERMS = (
     ),
     Method(
         "feature_matching",
-        "the critic's mean features of real samples, for the generator to meet",
+        "mean features of real samples, for the generator to meet",
         "|E f(x) - E f(g)|²",
         (Source(IMPROVED, "section 3.1"),),
         ("feature_matching.weight=1",),
@@ -33,7 +33,7 @@ TERMS = (
     ),
     Method(
         "likelihood",
-        "maximum likelihood of real text, of nets that write symbol by symbol",
+        "maximum likelihood, of nets that write symbol by symbol",
         "-(1/N) Σ log p(x_t | x_1 .. x_t-1, z)",
         (Source(TEACHER), Source(SEQGAN, "section 4, its baseline")),
         ("likelihood.weight=1", "generator.net=recurrent"),
