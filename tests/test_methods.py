@@ -15,8 +15,11 @@ from textgan.checks import check
 from textgan.cli.main import main
 from textgan.config import Config
 from textgan.errors import UsageError
+from textgan.game import counts
 from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.history import historical_averaging
+from textgan.game.likelihood import teacher_nll, window_nll
+from textgan.game.matching import mean_distance
 from textgan.game.objectives import OBJECTIVES, logistic_critic
 from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.policy import surrogate
@@ -40,21 +43,35 @@ def of_constraint(make: Callable[[Bounds], Any]) -> list[Any]:
     return [getattr(f, "func", f) for f in (constraint.wrap, constraint.prepare, constraint.after_step)]
 
 
+def of_net(net: type) -> list[Any]:
+    """A net's class, those it is built on, and its module."""
+    classes = [one for one in net.__mro__ if one.__module__.startswith("textgan")]
+    return [*classes, sys.modules[net.__module__]]
+
+
+TAUGHT = {
+    "count_critic": counts,
+    "feature_matching": mean_distance,
+    "likelihood": teacher_nll,
+    "window_likelihood": window_nll,
+}
+"""Where the mathematics of a term stands."""
+
 PARTS: Mapping[str, Parts] = {
     "objective": {name: (o.critic, o.generator) for name, o in OBJECTIVES.items()},
     "penalty": {name: (f,) for name, f in PENALTIES.items()} | {n: (e.function,) for n, e in EQUALITIES.items()},
     "constraint": {name: of_constraint(make) for name, make in CONSTRAINTS.items() if name != "none"},
     "relaxation": {name: (f, surrogate) if name == "reinforce" else (f,) for name, f in RELAXATIONS.items()},
-    "term": {name: (sys.modules[f.__module__],) for name, f in TERMS.items()},
+    "term": {name: (TAUGHT[name],) for name in TERMS},
     "technique": dict.fromkeys(PRACTISED, ())
     | {
         "label_smoothing": (logistic_critic,),
         "real_smoothing": (smoothed,),
         "historical_averaging": (historical_averaging,),
     },
-    "generator": {name: (net,) for name, net in GENERATORS.items()},
-    "critic": {name: (net,) for name, net in CRITICS.items()},
-    "condition": {name: (net,) for name, net in CONDITIONAL_CRITICS.items()},
+    "generator": {name: of_net(net) for name, net in GENERATORS.items()},
+    "critic": {name: of_net(net) for name, net in CRITICS.items()},
+    "condition": {name: of_net(net) for name, net in CONDITIONAL_CRITICS.items()},
     "optimizer": dict.fromkeys(OPTIMIZERS, ()),
     "schedule": dict.fromkeys(SCHEDULES, ()),
 }
@@ -62,10 +79,10 @@ PARTS: Mapping[str, Parts] = {
 
 
 def words_of(part: Any) -> str:
-    """Its documentation, of a module that of all in it, and what it refers to by "as `name`"."""
-    text = inspect.getsource(part) if inspect.ismodule(part) else inspect.getdoc(part) or ""
+    """Its documentation, and that of what it refers to by "as `name`"."""
+    text = inspect.getdoc(part) or ""
     referred = re.findall(r"\b[Aa]s `(\w+)`", text)
-    return text + "".join(getattr(sys.modules[part.__module__], name).__doc__ for name in referred)
+    return text + "".join(getattr(inspect.getmodule(part), name).__doc__ for name in referred)
 
 
 # --- all of them, and what the parts themselves say

@@ -30,8 +30,8 @@ PENALTIES = (
         weight=10,
         recipe=WGAN_GP_RECIPE,
         notes="The norm goes over all axes of a sample together: a critic of exact unit slope pays nothing. The weight "
-        "is 0.1 on its toys. The recipe is that of the language model; elsewhere there are 5 critic steps, and algorithm 1 "
-        "has betas 0 and 0.9.",
+        "is 0.1 on its toys. The recipe is that of the language model; elsewhere there are 5 critic steps, and "
+        "algorithm 1 has betas 0 and 0.9.",
     ),
     Method(
         "gradient_penalty_one_sided",
