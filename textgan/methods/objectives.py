@@ -34,10 +34,10 @@ OBJECTIVES = (
         "relativistic",
         "in pairs, a real sample to be scored above a generated one",
         "critic: mean softplus(D(g) - D(x)), pair by pair; generator: mean softplus(D(x) - D(g))",
-        (Source(R3GAN, "eq. 2"), Source(RELATIVISTIC)),
+        (Source(RELATIVISTIC, "RpGAN"), Source(R3GAN, "eq. 2")),
         ("game.objective=relativistic",),
         recipe=R3GAN_RECIPE,
-        notes="Meant to go with r1 and r2 together.",
+        notes="The recipe is that of R3GAN, with r1 and r2 together.",
     ),
     Method(
         "non_saturating",
