@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from textgan.checks import check
 from textgan.cli.main import main
@@ -189,6 +193,88 @@ def test_the_classics_have_the_optimizer_that_is_told(preset: str, kind: str, na
     plays = recipe(resolve(preset).config)
     wanted = [a if b is None else b for a, b in zip(plays, method.recipe, strict=True)]
     assert list(plays) == wanted
+
+
+# --- formulas, read and computed
+
+
+class Mean:
+    """What "mean" and a blank become: a factor of all that follows up to the next sum."""
+
+    def __init__(self, factor: float = 1) -> None:
+        self.factor = factor
+
+    def __neg__(self) -> Mean:
+        return Mean(-self.factor)
+
+    def __rmul__(self, factor: float) -> Mean:
+        return Mean(factor * self.factor)
+
+    def __matmul__(self, values: Tensor) -> Tensor:
+        return self.factor * values.mean()
+
+
+def computed(formula: str, **signs: Any) -> Any:
+    """The value of a formula, up to the first comma or semicolon outside brackets."""
+    formula = re.split(r"[,;] ", formula)[0]
+    for written, python in (
+        ("mean ", "E @ "),
+        ("E (", "E @ ("),
+        ("½ ", "0.5 * "),
+        ("²", "**2"),
+        ("·", "*"),
+        ("|D|", "abs(D)"),
+    ):
+        formula = formula.replace(written, python)
+    formula = re.sub(r"E (?=[|r])", "E @ ", formula)
+    formula = re.sub(r"\|∇D(\(.\N{COMBINING CIRCUMFLEX ACCENT}?\))?\|(_[∞12])?", r"slope\2", formula)
+    return eval(formula.replace("_∞", "_max"), {"E": Mean(), "relu": torch.relu, **signs})  # our own text
+
+
+@pytest.mark.parametrize("method", METHODS["objective"], ids=lambda method: method.name)
+def test_the_objective_is_its_formula(method: Method, rng: torch.Generator) -> None:
+    scores = {"x": torch.randn(5, generator=rng), "g": torch.randn(5, generator=rng)}
+    signs = {"D": lambda samples: samples, "softplus": F.softplus, **scores}
+    critic, generator = re.fullmatch(r"critic: (.*); generator: (.*)", method.formula).groups()  # type: ignore[union-attr]
+    objective = OBJECTIVES[method.name]
+    sides = {"real": scores["x"], "fake": scores["g"]}
+    torch.testing.assert_close(objective.critic(**sides), computed(critic, **signs))
+    torch.testing.assert_close(objective.generator(**sides), computed(generator, **signs))
+
+
+SLOPED = [m for m in METHODS["penalty"] if m.name not in ("adversarial_lipschitz", "sobolev")]
+
+
+@pytest.mark.parametrize("method", SLOPED, ids=lambda method: method.name)
+@pytest.mark.parametrize("size", [0.1, 2.0])
+def test_a_linear_critic_pays_the_formula(method: Method, size: float, rng: torch.Generator) -> None:
+    weight = size * torch.randn(3, 4, generator=rng)
+    real, fake = torch.randn(2, 6, 3, 4, generator=rng)
+
+    def critic(samples: Tensor) -> Tensor:
+        return (samples * weight).sum((1, 2))
+
+    slopes = {"slope": weight.norm(), "slope_1": weight.abs().sum(), "slope_max": weight.abs().max()}
+    paid = PENALTIES[method.name](critic, real, fake, rng=rng)  # type: ignore[arg-type]
+    torch.testing.assert_close(paid, computed(method.formula, **slopes))
+
+
+@pytest.mark.parametrize("name", ["gradient_normalisation", "piecewise_gradient_normalisation"])
+def test_a_linear_critic_is_normalised_by_the_formula(name: str, rng: torch.Generator) -> None:
+    (method,) = [method for method in METHODS["constraint"] if method.name == name]
+    weight, samples = torch.randn(2, 3, 4, generator=rng)
+    scores = (samples * weight).sum(1)
+    wrapped = CONSTRAINTS[name](Bounds(lipschitz=2.0)).wrap(lambda at: (at * weight).sum(1))  # type: ignore[arg-type]
+    wanted = computed(method.formula, D=scores, slope=weight.norm(dim=1), K=2.0, ε=0.1)
+    torch.testing.assert_close(wrapped(samples), wanted)
+
+
+@pytest.mark.parametrize("method", METHODS["schedule"], ids=lambda method: method.name)
+def test_the_schedule_is_its_formula(method: Method) -> None:
+    for done in (0.0, 0.3, 1.0):
+        assert SCHEDULES[method.name](done) == pytest.approx(
+            computed(method.formula, rate=1.0, done=done, cos=math.cos, π=math.pi)
+        )
 
 
 # --- presets

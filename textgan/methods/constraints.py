@@ -38,7 +38,7 @@ CONSTRAINTS = (
     Method(
         "piecewise_gradient_normalisation",
         "slopes just under K of a critic that is linear between kinks",
-        "K D |∇D| / (|∇D|² + ε), ε = 0.1; K is game.lipschitz",
+        "K · D · |∇D| / (|∇D|² + ε), ε = 0.1; K is game.lipschitz",
         (Source(GRAN),),
         ("game.constraint=piecewise_gradient_normalisation", "game.lipschitz=1"),
         notes="The numbers are ours: K = 1, and an ε whose root, a slope of 0.3, becomes half of it. Across a kink the "

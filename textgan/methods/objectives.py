@@ -32,7 +32,7 @@ OBJECTIVES = (
     ),
     Method(
         "relativistic",
-        "pairs: the real sample is to score above the generated one",
+        "pairs: a real sample is to score above a generated one",
         "critic: mean softplus(D(g) - D(x)), pair by pair; generator: mean softplus(D(x) - D(g))",
         (Source(RELATIVISTIC, "RpGAN"), Source(R3GAN, "eq. 2")),
         ("game.objective=relativistic",),

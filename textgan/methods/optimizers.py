@@ -39,14 +39,14 @@ SCHEDULES = (
     Method(
         "linear",
         "learning rates that go to 0 along a line",
-        "rate (1 - share of the steps done)",
+        "rate · (1 - done), done the share of the steps",
         (Source(WGAN_GP, "its CIFAR-10 model"),),
         ("training.schedule=linear",),
     ),
     Method(
         "cosine",
         "learning rates that fall to a tenth, slowly at both ends",
-        "rate (0.1 + 0.45 (1 + cos(π share of the steps done)))",
+        "rate · (0.1 + 0.45 · (1 + cos(π · done))), done the share of the steps",
         (Source(SGDR, "eq. 5, with no restart"),),
         ("training.schedule=cosine",),
         notes="There it falls to a chosen rate, here to a tenth.",
