@@ -157,7 +157,7 @@ def test_what_is_told_to_be_refused_is_refused_for_it(method: Method, refusal: A
         check(base(*beside, *method.select, refusal.setting))
     assert any(word in str(caught.value) for word in own)
     key, _, value = refusal.setting.partition("=")
-    assert key.removesuffix(".weight") in str(caught.value) or value in str(caught.value)
+    assert key.removesuffix(".weight").removeprefix("game.penalties.") in str(caught.value) or value in str(caught.value)
 
 
 def test_presets_that_name_a_paper_have_its_weights() -> None:
