@@ -32,7 +32,7 @@ ALLOWED = {
     "latent": set(),
     "ahead": set(),
     "transfers": set(),
-    "nets": {"contract"},
+    "nets": {"contract", "transfers"},
     "game": {"contract", "transfers"},
     "training": BOTTOM | {"game", "transfers"},
     "corpora": BOTTOM | {"oracles", "spaces", "symbols"},
@@ -62,6 +62,7 @@ ALLOWED = {
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
+    "sweep": BOTTOM | {"report", "settings"},
     "cli": BOTTOM
     | {
         "assemble",
@@ -76,7 +77,9 @@ ALLOWED = {
         "report",
         "runs",
         "settings",
+        "sweep",
         "symbols",
+        "training.interrupt",
         "__version__",
     },
     "__main__": {"cli"},
@@ -116,6 +119,7 @@ LIGHT = (
     "oracles",
     "report",
     "settings",
+    "sweep",
     "symbols",
     "memory",
     "errors",

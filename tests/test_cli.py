@@ -30,6 +30,7 @@ OPTIONS = {
     "--max-lines --metrics --n --pieces --reference --references --samples --seed --train",
     "methods": "--json",
     "compare": "--count --json --metrics --models --n --seed",
+    "sweep": "--column --corpus --data --dry-run --jobs --json --label-column --out --retry --set",
     "bench": "--config --count --device --json --repeats --set --threads --widths",
     "show": "--config --describe --json --origin --set",
 }
