@@ -33,6 +33,8 @@ from textgan.methods import HEADINGS, METHODS
 from textgan.methods.method import Method, Paper, Recipe, Source
 from textgan.methods.presets import PLAYED, PRACTISED, Preset, parse, read, recipe, users, weights
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS, GENERATORS
+from textgan.nets.minibatch import MINIBATCH
+from textgan.nets.norms import NORMS
 from textgan.settings import presets, resolve
 from textgan.training.loop import SCHEDULES
 from textgan.training.state import OPTIMIZERS
@@ -75,6 +77,8 @@ PARTS: Mapping[str, Parts] = {
     },
     "generator": {name: of_net(net) for name, net in GENERATORS.items()},
     "critic": {name: of_net(net) for name, net in CRITICS.items()},
+    "norm": {name: (norm,) for name, norm in NORMS.items() if name != "none"},
+    "minibatch": {name: (layer,) for name, layer in MINIBATCH.items() if name != "none"},
     "condition": {name: of_net(net) for name, net in CONDITIONAL_CRITICS.items()},
     "optimizer": dict.fromkeys(OPTIMIZERS, ()),
     "schedule": dict.fromkeys(SCHEDULES, ()),
@@ -157,7 +161,9 @@ def test_what_is_told_to_be_refused_is_refused_for_it(method: Method, refusal: A
         check(base(*beside, *method.select, refusal.setting))
     assert any(word in str(caught.value) for word in own)
     key, _, value = refusal.setting.partition("=")
-    assert key.removesuffix(".weight").removeprefix("game.penalties.") in str(caught.value) or value in str(caught.value)
+    assert key.removesuffix(".weight").removeprefix("game.penalties.") in str(caught.value) or value in str(
+        caught.value
+    )
 
 
 def test_presets_that_name_a_paper_have_its_weights() -> None:
@@ -184,6 +190,8 @@ def test_presets_that_name_a_paper_have_its_weights() -> None:
         ("sngan", "constraint", "spectral_norm"),
         ("sngan", "objective", "hinge"),
         ("r3gan", "objective", "relativistic"),
+        ("dcgan", "objective", "non_saturating"),
+        ("lsgan", "objective", "least_squares"),
         ("grangan", "constraint", "gradient_normalisation"),  # whose rates that preset says it has
     ],
 )

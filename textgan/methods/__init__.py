@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from textgan.methods.constraints import CONSTRAINTS
+from textgan.methods.layers import MINIBATCH, NORMS
 from textgan.methods.method import Method
 from textgan.methods.nets import CONDITIONS, CRITICS, GENERATORS
 from textgan.methods.objectives import OBJECTIVES
@@ -26,6 +27,8 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     "technique": TECHNIQUES,
     "generator": GENERATORS,
     "critic": CRITICS,
+    "norm": NORMS,
+    "minibatch": MINIBATCH,
     "condition": CONDITIONS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -41,6 +44,8 @@ HEADINGS = {
     "technique": "Techniques",
     "generator": "Generators",
     "critic": "Critics",
+    "norm": "Norms before each ReLU of a net",
+    "minibatch": "What the critic is told of its batch",
     "condition": "Conditions: how the critic takes the labels of a labelled corpus",
     "optimizer": "Optimizers, each player's own",
     "schedule": "Schedules of the learning rates",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import Method, Recipe, Source
+from textgan.methods.method import Method, Recipe, Refusal, Source
 from textgan.methods.papers import GN_GAN, GRAN, SNGAN, SNGAN_RECIPE, WGAN, WGAN_RECIPE
 
 CONSTRAINTS = (
@@ -42,6 +42,11 @@ CONSTRAINTS = (
         (Source(GRAN),),
         ("game.constraint=piecewise_gradient_normalisation", "game.lipschitz=1"),
         notes="The numbers are ours: K = 1, and an ε whose root, a slope of 0.3, becomes half of it. Across a kink the "
-        "score may jump. Refused for critics that are not linear between kinks, whose slope it would not bound.",
+        "score may jump.",
+        refused=(
+            Refusal("critic.net=recurrent", "it is not linear between kinks"),
+            Refusal("critic.net=transformer", "it is not linear between kinks"),
+            Refusal("critic.net=causal_transformer", "it is not linear between kinks"),
+        ),
     ),
 )

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from textgan.methods.method import Method, Source
-from textgan.methods.papers import AC_GAN, GRU, PROJECTION, TEACHER, WGAN_GP, WGAN_GP_RECIPE
+from textgan.methods.papers import (
+    AC_GAN,
+    ATTENTION,
+    GPT2,
+    GRU,
+    LSTM,
+    PROJECTION,
+    SCRATCH,
+    TEACHER,
+    WGAN_GP,
+    WGAN_GP_RECIPE,
+)
 
 GENERATORS = (
     Method(
@@ -29,6 +40,31 @@ GENERATORS = (
         ("generator.net=recurrent",),
         notes="The relaxation is applied at every position, and what it gives is read at the next.",
     ),
+    Method(
+        "lstm",
+        "the same with a memory cell, of which less is forgotten",
+        "as recurrent, LSTM layers for GRU; z makes state and cell",
+        (Source(LSTM), Source(TEACHER)),
+        ("generator.net=lstm",),
+        notes="With a forget gate.",
+    ),
+    Method(
+        "transformer",
+        "all symbols at once, each looking at all others",
+        "z → Linear → (position, width) + learned positions → blocks [h + attend(norm h), h + mlp(norm h)] → norm → "
+        "1-wide convolution → symbols",
+        (Source(GPT2, "section 2.3, the block"), Source(ATTENTION)),
+        ("generator.net=transformer",),
+        notes="A generator of one pass, unlike that of the papers.",
+    ),
+    Method(
+        "causal_transformer",
+        "one symbol after the other, looking at those before",
+        "embedded symbols + z through Linear + learned positions → causal blocks → norm → 1-wide convolution → symbols",
+        (Source(GPT2, "section 2.3"), Source(ATTENTION), Source(TEACHER)),
+        ("generator.net=causal_transformer",),
+        notes="That the noise is added to all that is read is ours.",
+    ),
 )
 
 CRITICS = (
@@ -47,6 +83,32 @@ CRITICS = (
         "1-wide convolution → blocks that halve the length by means → length 4 to 8 → Linear → score",
         select=("critic.net=downsampling",),
         notes="Linear between kinks.",
+    ),
+    Method(
+        "recurrent",
+        "a score at every symbol, by those up to it",
+        "GRU over embedded symbols → Linear at every position; D is the mean over positions",
+        (Source(SCRATCH), Source(GRU)),
+        ("critic.net=recurrent",),
+        notes="There a classifier at every position, with layer norm and a code of the position. Smooth, not linear "
+        "between kinks.",
+    ),
+    Method(
+        "transformer",
+        "attention over the whole sample",
+        "embedded symbols + learned positions → blocks → norm → mean over positions → Linear → score",
+        (Source(ATTENTION, "eq. 1"), Source(GPT2, "section 2.3, the block")),
+        ("critic.net=transformer",),
+        notes="Attention by products has no Lipschitz constant: clipped or normed weights bound no slope here; a "
+        "penalty does where it looks. Not linear between kinks.",
+    ),
+    Method(
+        "causal_transformer",
+        "attention to what came before: a score at every symbol",
+        "as transformer, each position looking at itself and those before; D is the mean of their scores",
+        (Source(ATTENTION, "eq. 1"), Source(GPT2, "section 2.3, the block"), Source(SCRATCH)),
+        ("critic.net=causal_transformer",),
+        notes="Not linear between kinks.",
     ),
 )
 

@@ -75,6 +75,23 @@ WGAN = Paper("Arjovsky, Chintala & Bottou", 2017, "Wasserstein GAN", "1701.07875
 WGAN_GP = Paper("Gulrajani et al.", 2017, "Improved Training of Wasserstein GANs", "1704.00028")
 WGAN_LP = Paper("Petzka, Fischer & Lukovnikov", 2018, "On the regularization of Wasserstein GANs", "1709.08894")
 
+BATCH_NORM = Paper(
+    "Ioffe & Szegedy", 2015,
+    "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", "1502.03167",
+)  # fmt: skip
+CT_GAN = Paper(
+    "Wei et al.", 2018,
+    "Improving the Improved Training of Wasserstein GANs: A Consistency Term and Its Dual Effect", "1803.01541",
+)  # fmt: skip
+LAYER_NORM = Paper("Ba, Kiros & Hinton", 2016, "Layer Normalization", "1607.06450")
+PROGRESSIVE = Paper(
+    "Karras et al.", 2018, "Progressive Growing of GANs for Improved Quality, Stability, and Variation", "1710.10196"
+)
+
+ATTENTION = Paper("Vaswani et al.", 2017, "Attention Is All You Need", "1706.03762")
+GPT2 = Paper("Radford et al.", 2019, "Language Models are Unsupervised Multitask Learners")
+LSTM = Paper("Hochreiter & Schmidhuber", 1997, "Long Short-Term Memory")
+
 WGAN_RECIPE = Recipe("rmsprop", 5e-5, 5e-5, critic_steps=5)
 WGAN_GP_RECIPE = Recipe("adam", 1e-4, 1e-4, (0.5, 0.9), 10)
 SNGAN_RECIPE = Recipe("adam", 2e-4, 2e-4, (0.0, 0.9), 5)

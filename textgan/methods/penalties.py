@@ -5,6 +5,7 @@ from __future__ import annotations
 from textgan.methods.method import Method, Recipe, Refusal, Source
 from textgan.methods.papers import (
     ALP,
+    CT_GAN,
     MARGIN,
     MU_PENALTY,
     R1,
@@ -145,5 +146,16 @@ PENALTIES = (
         ("game.penalties.sobolev=0.01",),
         notes="Its weight is ρ. The multiplier is kept with the checkpoint.",
         refused=(Refusal("training.graphs=true", "a graph would not see the multiplier change"),),
+    ),
+    Method(
+        "consistency",
+        "scores of real samples that dropout does not move",
+        "E [(D'(x) - D''(x))² + 0.1 mean (f'(x) - f''(x))²], ' and '' under two dropouts",
+        (Source(CT_GAN, "and its code"),),
+        ("game.penalties.consistency=2", "critic.dropout=0.5"),
+        weight=2,
+        notes="The paper's M' is 0. There beside a gradient penalty of 10, with 0.2 to 0.5 dropped. A departure: "
+        "scores and slopes outside this term drop nothing.",
+        refused=(Refusal("critic.dropout=0", "it compares two dropouts"),),
     ),
 )

@@ -56,6 +56,8 @@ PLAYED: Mapping[str, Callable[[Config, str], bool]] = {
     "technique": lambda c, name: PRACTISED[name](c),
     "generator": lambda c, name: c.generator.net == name,
     "critic": lambda c, name: c.critic.net == name,
+    "norm": lambda c, name: c.generator.norm == name or (_judged(c) and c.critic.norm == name),
+    "minibatch": lambda c, name: _judged(c) and c.critic.minibatch == name,
     "condition": lambda c, name: False,  # labels come with the corpus, not with a preset
     "optimizer": lambda c, name: c.generator.optimizer == name or (_judged(c) and c.critic.optimizer == name),
     "schedule": lambda c, name: c.training.schedule == name,
