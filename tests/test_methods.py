@@ -49,7 +49,7 @@ def of_constraint(make: Callable[[Bounds], Any]) -> list[Any]:
     return [getattr(f, "func", f) for f in (constraint.wrap, constraint.prepare, constraint.after_step)]
 
 
-def of_net(net: type) -> list[Any]:
+def of_net(net: Any) -> list[Any]:
     """A net's class, those it is built on, and its module."""
     classes = [one for one in net.__mro__ if one.__module__.startswith("textgan")]
     return [*classes, sys.modules[net.__module__]]
