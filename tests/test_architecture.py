@@ -39,6 +39,7 @@ ALLOWED = {
     "metrics": BOTTOM | {"oracles"},
     "config": set(),
     "settings": BOTTOM | {"config"},
+    "methods": BOTTOM | {"config", "settings"},
     "model": BOTTOM | {"ahead", "config", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"metrics", "oracles"},
     "checks": {"config", "errors", "game", "nets"},
@@ -69,6 +70,7 @@ ALLOWED = {
         "checks",
         "config",
         "corpora",
+        "methods",
         "metrics",
         "model",
         "oracles",
@@ -99,18 +101,20 @@ LIBRARIES = {
     "latent": {"torch"},
     "ahead": {"torch"},
     "transfers": {"torch"},
+    "methods": set[str](),
     "metrics": {"numpy", "rapidfuzz", "transformers", "huggingface_hub"},
     "oracles": {"numpy"},
     "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
 }
 """The libraries of the rooms that may not take any; the others may."""
 
-CONFIG_READERS = {"cli", "settings", "checks", "assemble", "runs", "model", "api"}
+CONFIG_READERS = {"cli", "settings", "methods", "checks", "assemble", "runs", "model", "api"}
 LIGHT = (
     "",
     "cli",
     "config",
     "corpora",
+    "methods",
     "metrics",
     "oracles",
     "report",

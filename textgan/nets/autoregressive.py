@@ -100,7 +100,7 @@ class CausalCritic(MeanCritic):
 
     So it scores every symbol as soon as it is written: a reward a symbol, with no rollout of the rest.
 
-    Source: d'Autume, Mohamed, Rosca & Rae 2019 (ScratchGAN), whose critic is recurrent; theirs is a classifier at
+    Source: de Masson d'Autume et al. 2019 (ScratchGAN), whose critic is recurrent; theirs is a classifier at
     every position, here the score at a position goes into the mean, which any objective may take.
     """
 

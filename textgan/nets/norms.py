@@ -52,7 +52,7 @@ class VirtualBatchNorm(Affine):
     The mean and mean square of a row's channels are 1/(R+1) of its own and R/(R+1) of the reference's, so that a row
     depends on itself and the reference only. The reference rows are normalised by their own.
 
-    Source: Salimans et al. 2016, section 3.4, and its code.
+    Source: Salimans et al. 2016, section 3.5, and its code.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class RecurrentCritic(CausalCritic):
 
     `length` and `kernel` are taken for the common signature and not used. It is smooth, not piecewise linear.
 
-    Source: d'Autume, Mohamed, Rosca & Rae 2019 (ScratchGAN), whose critic is a recurrent net; Cho et al. 2014 for the
+    Source: de Masson d'Autume et al. 2019 (ScratchGAN), whose critic is a recurrent net; Cho et al. 2014 for the
     GRU. It departs in having no layer norm and no code of the position.
     """
 
