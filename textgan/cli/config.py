@@ -39,7 +39,7 @@ def config_options(function: Function) -> Function:
         "--config",
         "preset_or_file",
         metavar="PRESET|FILE|RUN",
-        help="Start from a preset (quick, counts, words, pieces, relativistic, baseline_lm, toy, smoke; of papers "
+        help="Start from a preset (quick, counts, words, pieces, relativistic, baseline_lm, toy, smoke, "
         "wgan_gp, wgan_gp_ttur, wgan, dcgan, lsgan, sngan, grangan, r3gan, improved_gan), a TOML file, or the settings "
         "of a run. By default what suits the corpus.",
     )(function)
