@@ -1,6 +1,7 @@
-"""Nets: noise to samples, samples to scores. One table a side; a new net is one class and one line here."""
+"""Nets: noise to samples, samples to scores. One table a side and kind of sample; a new net is one class, one line."""
 
 from textgan.nets.conditional import AuxiliaryCritic, ProjectionCritic
+from textgan.nets.plane import PlaneCritic, PlaneGenerator
 from textgan.nets.recurrent import RecurrentGenerator
 from textgan.nets.sequence import DownsamplingCritic, PaperCritic, PaperGenerator, UpsamplingGenerator
 
@@ -8,3 +9,7 @@ GENERATORS = {"paper": PaperGenerator, "upsampling": UpsamplingGenerator, "recur
 CRITICS = {"paper": PaperCritic, "downsampling": DownsamplingCritic}
 CONDITIONAL_CRITICS = {"projection": ProjectionCritic, "auxiliary": AuxiliaryCritic}
 """How a critic takes labels: what wraps it."""
+
+GENERATORS_OF = {"text": GENERATORS, "toy": {"mlp": PlaneGenerator}}
+CRITICS_OF = {"text": CRITICS, "toy": {"mlp": PlaneCritic}}
+"""By kind of sample; nets of one kind share one constructor, whose sizes the kind's space gives."""

@@ -1,0 +1,73 @@
+"""What a kind of sample brings to the one core: everything that assembling a run does for it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from textgan.config import Config
+from textgan.corpora.passes import Show
+from textgan.corpora.prepare import Corpus
+from textgan.game.steps import Game
+from textgan.metrics.lines import Lines
+
+Evaluate = Callable[[Sequence[str]], dict[str, Any]]
+"""Generated lines to strict JSON, of which `figures` knows how to show it."""
+
+
+class Reference(NamedTuple):
+    """The text of a corpus as its rows are cut."""
+
+    heldout: Lines
+    training: Lines
+    sources: npt.NDArray[Any]
+    """The line that each held-out row was cut from, (row,)."""
+
+
+class Open(Protocol):
+    """Makes the corpus of a configuration ready."""
+
+    def __call__(self, config: Config, tell: Callable[[str], None], show: Show) -> Corpus[Any]:
+        """Return its rows."""
+
+
+class Sight(NamedTuple):
+    """What pictures of a state may look at."""
+
+    critic: nn.Module | None
+    game: Game
+    corpus: Corpus[Any]
+    samples: Sequence[str]
+    device: Any
+    title: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of sample; its space and its nets stand under the same name in `SPACES`, `GENERATORS_OF`, `CRITICS_OF`."""
+
+    open: Open
+    relaxations: Collection[str]
+    """Those that its generators can have."""
+    terms: Collection[str]
+    """Those generator terms that can look at its rows."""
+    check_memory: Callable[..., None]
+    """Refuses, given `space`, `batch` and what is `available` [bytes], samples that would not fit in memory."""
+    extent: Callable[[Any], Mapping[str, int]]
+    """How large its space is, for the record of a run."""
+    summary: Callable[[Corpus[Any]], str]
+    """A corpus in a line."""
+    advice: Callable[[Corpus[Any]], str | None]
+    """What may be wrong with a corpus, in a line, or None."""
+    evaluation: Callable[[Corpus[Any], Config], Evaluate]
+    """What measures samples during training, and for the report of points."""
+    score: Callable[[Mapping[str, Any]], float | None]
+    """The number of an evaluation that ranks checkpoints, lower is better."""
+    pictures: Callable[[Sight], dict[str, str]]
+    """SVG files of a state, by name."""
+    reference: Callable[[Corpus[Any]], Reference]
+    """Its text; refuses where it has none."""

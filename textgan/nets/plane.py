@@ -1,0 +1,62 @@
+"""Generator and critic of points: multilayer perceptrons.
+
+Source: Gulrajani et al. 2017 (WGAN-GP), figure 1 and its code for toys: three hidden layers of 512 ReLUs in both nets.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from textgan.contract import BoundRelaxation, Output
+from textgan.nets.layers import linear, rectify
+
+
+def hidden(values: int, width: int, blocks: int) -> nn.ModuleList:
+    """`blocks` linear layers of `width` for ReLUs, their weights uniform of variance 2 / fan_in as in the code."""
+    layers = nn.ModuleList(nn.Linear(width if i else values, width) for i in range(blocks))
+    for layer in layers:
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)
+    return layers
+
+
+class PlaneGenerator(nn.Module):
+    """Noise through `blocks` hidden layers of `width` ReLUs to a point; `kernel` is of the common signature only."""
+
+    def __init__(self, *, axes: int, latent: int, width: int, blocks: int, kernel: int) -> None:
+        super().__init__()
+        self.hidden = hidden(latent, width, blocks)
+        self.leave = linear(width, axes)
+
+    def forward(self, noise: Tensor, relax: BoundRelaxation) -> Output:
+        """Generate one point (2,) a row of noise (batch, latent)."""
+        x = noise
+        for layer in self.hidden:
+            x = rectify(layer(x))
+        points = self.leave(x)
+        return Output(points, *relax(points))
+
+
+class PlaneCritic(nn.Module):
+    """A point through `blocks` hidden layers of `width` ReLUs to a score; the generator's mirror."""
+
+    def __init__(self, *, axes: int, width: int, blocks: int, kernel: int) -> None:
+        super().__init__()
+        self.hidden = hidden(axes, width, blocks)
+        self.score = linear(width, 1)
+
+    def activations(self, samples: Tensor) -> list[Tensor]:
+        """Return what each hidden layer gives for points (batch, 2), first to last, (batch, width) each."""
+        found, x = [], samples
+        for layer in self.hidden:
+            x = rectify(layer(x))
+            found.append(x)
+        return found
+
+    def features(self, samples: Tensor) -> Tensor:
+        """Points (batch, 2) to features (batch, width)."""
+        return self.activations(samples)[-1]
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Points (batch, 2) to scores (batch,)."""
+        return self.score(self.features(samples)).squeeze(1)  # type: ignore[no-any-return]
