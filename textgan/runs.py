@@ -21,7 +21,7 @@ import torch
 
 from textgan import __version__
 from textgan import config as schema
-from textgan.assemble import Parts, build, describe, measure, model_of, padding, plan_of, settled, summary
+from textgan.assemble import Parts, build, describe, measure, model_of, plan_of, settled
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
@@ -102,8 +102,8 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
             watch.note(f"{folder} already has its {start:,} steps; --steps sets a larger total")
             return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
         parts = build(config, watch.note, watch.preparing)
-        watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
-        for advice in filter(None, (padding(parts.corpus), crowding(torch.get_num_threads(), os.getloadavg()[0]))):
+        watch.note(f"{parts.corpus.name}: {parts.kind.summary(parts.corpus)}")
+        for advice in filter(None, (parts.kind.advice(parts.corpus), crowding(torch.get_num_threads(), os.getloadavg()[0]))):
             watch.note(advice)
         if start is not None:
             restore(parts, folder, start)
@@ -126,7 +126,7 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
             sweep(part)
         log.describe(facts)
     with Interrupt() as interrupt:
-        evaluate, save = measure(parts, guarded()(log.samples)), guarded()(store(parts, folder, log))
+        evaluate, save = measure(parts, guarded()(log.evaluated)), guarded()(store(parts, folder, log))
         hooks = Hooks(evaluate, save, guarded()(log.row), watch, interrupt)
         try:
             relaxation = RELAXATIONS[config.generator.relaxation]
@@ -368,7 +368,7 @@ def store(parts: Parts, folder: Path, log: RunLog) -> Callable[[TrainingState, d
 
     def save(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
         log.sync()
-        score = evaluation["jsd"]["4"]["value"] if evaluation else None
+        score = parts.kind.score(evaluation) if evaluation else None
         facts = {"score": score, "fingerprint": parts.corpus.fingerprint, "evaluation": evaluation}
         model_of(parts, evaluation).save(folder / "model")
         checkpoint.save(folder / "checkpoints", state.step, state.tensors(), facts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy.typing as npt
-from torch import Tensor, nn
+from torch import nn
 
 from textgan.config import Config
 from textgan.corpora.passes import Show
@@ -36,14 +36,17 @@ class Open(Protocol):
 
 
 class Sight(NamedTuple):
-    """What pictures of a state may look at."""
+    """A state as it is looked at."""
 
-    critic: nn.Module | None
+    critic: nn.Module
     game: Game
     corpus: Corpus[Any]
     samples: Sequence[str]
-    device: Any
-    title: str
+    step: int
+
+
+Seen = tuple[dict[str, Any], dict[str, str]]
+"""Figures for the evaluation, and SVG files by name."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +58,19 @@ class Kind:
     """Those that its generators can have."""
     terms: Collection[str]
     """Those generator terms that can look at its rows."""
-    check_memory: Callable[..., None]
-    """Refuses, given `space`, `batch` and what is `available` [bytes], samples that would not fit in memory."""
+    check_memory: Callable[[Any, int, int | None], None]
+    """Refuses a batch in a space that would not fit in the free memory, where that is known."""
     extent: Callable[[Any], Mapping[str, int]]
     """How large its space is, for the record of a run."""
     summary: Callable[[Corpus[Any]], str]
     """A corpus in a line."""
     advice: Callable[[Corpus[Any]], str | None]
     """What may be wrong with a corpus, in a line, or None."""
-    evaluation: Callable[[Corpus[Any], Config], Evaluate]
-    """What measures samples during training, and for the report of points."""
+    evaluation: Callable[[Corpus[Any], Config, int], Evaluate]
+    """What measures samples, so many as a rule."""
     score: Callable[[Mapping[str, Any]], float | None]
     """The number of an evaluation that ranks checkpoints, lower is better."""
-    pictures: Callable[[Sight], dict[str, str]]
-    """SVG files of a state, by name."""
+    look: Callable[[Sight], Seen]
+    """What a critic shows besides its scores."""
     reference: Callable[[Corpus[Any]], Reference]
     """Its text; refuses where it has none."""

@@ -45,17 +45,12 @@ class PlaneCritic(nn.Module):
         self.hidden = hidden(axes, width, blocks)
         self.score = linear(width, 1)
 
-    def activations(self, samples: Tensor) -> list[Tensor]:
-        """Return what each hidden layer gives for points (batch, 2), first to last, (batch, width) each."""
-        found, x = [], samples
-        for layer in self.hidden:
-            x = rectify(layer(x))
-            found.append(x)
-        return found
-
     def features(self, samples: Tensor) -> Tensor:
         """Points (batch, 2) to features (batch, width)."""
-        return self.activations(samples)[-1]
+        x = samples
+        for layer in self.hidden:
+            x = rectify(layer(x))
+        return x
 
     def forward(self, samples: Tensor) -> Tensor:
         """Points (batch, 2) to scores (batch,)."""
