@@ -46,7 +46,8 @@ class Parts:
 
     config: Config
     corpus: Corpus[Any]
-    space: Space
+    space: Any
+    """Of its kind: `Text` or `Plane`."""
     device: torch.device
     state: TrainingState
     game: Game
@@ -280,6 +281,7 @@ def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> 
         "generator_parameters": count(parts.state.generator),
         "critic_parameters": count(parts.state.critic),
         "corpus": describe(parts.corpus),
+        "summary": parts.kind.summary(parts.corpus),
         "device": str(parts.device),
         "steps": config.training.steps,
     }

@@ -54,7 +54,8 @@ class Model:
     """A generator with its space: what `generate` needs, and where it came from."""
 
     net: nn.Module
-    space: Space
+    space: Any
+    """Of its kind: `Text` or `Plane`."""
     config: Config
     facts: dict[str, Any]
     """Step, corpus and the numbers measured when it was saved."""
@@ -89,7 +90,8 @@ class Model:
             noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng)[part]
             labels = None if condition is None else condition[part]
             ids = self._ids(noise, labels, decode, _pick(rng, part))
-            return self.space.decode(ids.numpy()[: n - block * BLOCK - start])
+            decoded: list[str] = self.space.decode(ids.numpy()[: n - block * BLOCK - start])
+            return decoded
 
         blocks = enumerate(self._conditions(n, seed, label))
         parts = (
@@ -190,7 +192,7 @@ class Model:
     @property
     def _rows(self) -> int:
         """How many rows go through the net at once, always: a power of two, at most a block."""
-        fit = PART // self.space.values
+        fit: int = PART // self.space.values
         return min(BLOCK, 1 << max(0, fit.bit_length() - 1))
 
     def _noise(self, seed: int) -> Tensor:

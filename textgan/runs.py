@@ -103,7 +103,8 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
             return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
         parts = build(config, watch.note, watch.preparing)
         watch.note(f"{parts.corpus.name}: {parts.kind.summary(parts.corpus)}")
-        for advice in filter(None, (parts.kind.advice(parts.corpus), crowding(torch.get_num_threads(), os.getloadavg()[0]))):
+        crowd = crowding(torch.get_num_threads(), os.getloadavg()[0])
+        for advice in filter(None, (parts.kind.advice(parts.corpus), crowd)):
             watch.note(advice)
         if start is not None:
             restore(parts, folder, start)

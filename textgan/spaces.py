@@ -56,7 +56,7 @@ SPACES: dict[str, type[Text] | type[Plane]] = {"text": Text, "toy": Plane}
 """By kind of sample."""
 
 
-def space_of(value: Mapping[str, Any]) -> Space:
+def space_of(value: dict[str, Any]) -> Space:
     """Return the space that its `to_json` describes; one that names no kind is of text.
 
     Raises:

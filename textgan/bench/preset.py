@@ -14,8 +14,7 @@ from textgan.training.precision import products
 def cases(setup: Setup, parts: Parts) -> Cases:
     """Yield the only row: generator steps of parts that are built, each with its share of the critic's turns."""
     plan = plan_of(parts.config, parts.device)
-    about = {"preset": parts.config.preset, "batch": plan.batch}
-    about |= {"length": parts.space.length, "symbols": parts.space.size}
+    about = {"preset": parts.config.preset, "batch": plan.batch, **parts.space.sizes}
     with products(plan.precision):
         yield Case(
             f"{parts.config.preset}_step",

@@ -40,7 +40,7 @@ def config_options(function: Function) -> Function:
         "preset_or_file",
         metavar="PRESET|FILE|RUN",
         help="Start from a preset (quick, counts, words, pieces, relativistic, baseline_lm, wgan_gp, wgan_gp_ttur, "
-        "smoke), a TOML file, or the settings of a run. By default what suits the corpus.",
+        "smoke, toy), a TOML file, or the settings of a run. By default what suits the corpus.",
     )(function)
 
 

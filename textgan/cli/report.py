@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textgan.cli import points
 from textgan.cli.options import JSON, show
 from textgan.cli.sides import of_files, of_run, tell
 from textgan.errors import GateError, UsageError
@@ -25,6 +26,7 @@ Examples:
   textgan report --samples a.txt --reference b.txt --max-chars 32
   textgan report --samples a.txt --reference python_docs --json
   textgan report --fail-above jsd4=0.35 --fail-below words=0.5    exit code 3 beyond a limit
+  textgan report runs/8gaussians                   of a run on points: its modes, and how far it is off
 
 JSD is the Jensen-Shannon divergence of character n-grams in bits, 0 to 1, lower is better. It falls with the number
 of lines, so read it beside its floor: real text at the same count. The ladder places it among samples of 1- to
@@ -107,6 +109,10 @@ def report(
 
         run = _run(run, reference, data, train)
         trained = model.load(run)
+        if trained.space.kind in OTHERS:
+            found = OTHERS[trained.space.kind](run, trained, count, request["seed"], as_json)
+            _record(run, found)
+            return
         sides = of_run(run, trained, count, request["seed"])
     elif run or count:
         raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
@@ -116,8 +122,8 @@ def report(
         sides = sides._replace(tokenizer=pieces.read_bytes())
     result = sides.measure(metrics=_names(metrics, gates), **request)
     _print(result, as_json)
-    if run and (run / "run.json").is_file():
-        _write(run / "report.json", dump_json(result.to_json()))
+    if run:
+        _record(run, result.to_json())
     if html:
         from textgan.cli.page import page
 
@@ -143,6 +149,16 @@ def _names(metrics: str | None, gates: Iterable[Gate]) -> list[str]:
 
     named = DEFAULT if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     return list(dict.fromkeys([*named, *(gate.name for gate in gates)])) if named else []
+
+
+OTHERS = {"toy": points.measure}
+"""What measures runs on samples that are no text, by their kind."""
+
+
+def _record(run: Path, found: dict[str, Any]) -> None:
+    """Write report.json into the folder of a run; a model folder has none."""
+    if (run / "run.json").is_file():
+        _write(run / "report.json", dump_json(found))
 
 
 def _write(path: Path, text: str) -> None:

@@ -47,7 +47,7 @@ def gaussians(centres: Points, deviation: float, scale: float) -> Toy:
 
     def draw(count: int, rng: Random) -> Points:
         chosen = rng.randint(len(centres), size=count)
-        return (centres[chosen] + deviation * rng.standard_normal((count, 2))) / scale  # type: ignore[no-any-return]
+        return (centres[chosen] + deviation * rng.standard_normal((count, 2))) / scale
 
     return Toy(draw, centres / scale, np.arange(len(centres)), deviation / scale)
 
@@ -63,7 +63,7 @@ def swiss_roll(deviation: float, scale: float) -> Toy:
 
     def draw(count: int, rng: Random) -> Points:
         points = at(ROLL + ARC * rng.uniform(size=count))
-        return (points + deviation * rng.standard_normal((count, 2))) / scale  # type: ignore[no-any-return]
+        return (points + deviation * rng.standard_normal((count, 2))) / scale
 
     many = ARCS * FINE
     centres = at(ROLL + ARC * (np.arange(many) + 0.5) / many)

@@ -1,4 +1,4 @@
-"""Kinds of samples: text and points share one core, loop, checkpoints and commands; a new kind is one file, one line."""
+"""Kinds of samples, which share one core, loop, checkpoints and commands. A new kind is one file and one line here."""
 
 from textgan.corpora import cards
 from textgan.kinds.text import TEXT

@@ -51,7 +51,7 @@ Seen = tuple[dict[str, Any], dict[str, str]]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of sample; its space and its nets stand under the same name in `SPACES`, `GENERATORS_OF`, `CRITICS_OF`."""
+    """One kind of sample; `SPACES`, `GENERATORS_OF` and `CRITICS_OF` have its space and nets under the same name."""
 
     open: Open
     relaxations: Collection[str]

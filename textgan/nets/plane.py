@@ -12,12 +12,16 @@ from textgan.nets.layers import linear, rectify
 
 
 def hidden(values: int, width: int, blocks: int) -> nn.ModuleList:
-    """`blocks` linear layers of `width` for ReLUs, their weights uniform of variance 2 / fan_in as in the code."""
-    layers = nn.ModuleList(nn.Linear(width if i else values, width) for i in range(blocks))
-    for layer in layers:
-        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-        nn.init.zeros_(layer.bias)
-    return layers
+    """`blocks` linear layers of `width` for ReLUs."""
+    return nn.ModuleList(_layer(width if i else values, width) for i in range(blocks))
+
+
+def _layer(values_in: int, values_out: int) -> nn.Linear:
+    """Weights uniform of variance 2 / fan_in, as in the paper's code for toys."""
+    layer = nn.Linear(values_in, values_out)
+    nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class PlaneGenerator(nn.Module):

@@ -39,7 +39,8 @@ def surface(title: str, values: Array, extent: float, *, real: Array, fake: Arra
     """
     levels, bounds = quantised(values)
     rows, columns = levels.shape
-    cells = f'<g transform="translate(0 {SIDE}) scale({SIDE / columns:g} {-SIDE / rows:g})">{"".join(_cells(levels))}</g>'
+    grid = f"translate(0 {SIDE}) scale({SIDE / columns:g} {-SIDE / rows:g})"
+    cells = f'<g transform="{grid}">{"".join(_cells(levels))}</g>'
     points = "".join(_dots(side, extent, colour) for side, colour in ((real, REAL), (fake, FAKE)))
     legend = f"{len(bounds) - 1} levels from {bounds[0]:.3g} to {bounds[-1]:.3g}; axes from {-extent:g} to {extent:g}"
     keys = _text(0, SIDE + LINE, legend) + _text(0, SIDE + 2 * LINE, "real points", REAL)
@@ -61,9 +62,8 @@ def critic(title: str, norms: Sequence[float], weights: Array) -> str:
         norms: of the gradient with respect to each layer's activations, first layer first.
         weights: all weights of the critic, (weight,).
     """
-    return _svg(
-        2 * SIDE + 3 * MARGIN, title, [(MARGIN, "".join(_norms(norms))), (SIDE + 2 * MARGIN, "".join(_weights(weights)))]
-    )
+    plots = [(MARGIN, "".join(_norms(norms))), (SIDE + 2 * MARGIN, "".join(_weights(weights)))]
+    return _svg(2 * SIDE + 3 * MARGIN, title, plots)
 
 
 def _cells(levels: npt.NDArray[np.int64]) -> Iterator[str]:
@@ -95,10 +95,8 @@ def _norms(norms: Sequence[float]) -> Iterator[str]:
     """A dot a layer, joined by a line, between whole powers of ten."""
     logs = [math.log10(max(norm, FLOOR)) for norm in norms]
     low, high = math.floor(min(logs)), max(math.ceil(max(logs)), math.floor(min(logs)) + 1)
-    places = [
-        (SIDE * (i + 0.5) / len(logs), SIDE * (high - value) / (high - low)) for i, value in enumerate(logs)
-    ]
-    yield from _frame("gradient norm at each hidden layer's activations, first to last")
+    places = [(SIDE * (i + 0.5) / len(logs), SIDE * (high - value) / (high - low)) for i, value in enumerate(logs)]
+    yield from _frame("norm of the objective's gradient at each hidden layer, first to last")
     for power in range(low, high + 1):
         yield _text(-6, SIDE * (high - power) / (high - low) + 4, f"1e{power}", anchor="end")
     yield f'<path fill="none" stroke="{INK}" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in places)}"/>'
@@ -111,12 +109,11 @@ def _weights(weights: Array) -> Iterator[str]:
     top = float(np.abs(weights).max()) or 1.0
     counts = np.histogram(weights, bins=41, range=(-top, top))[0]
     wide, tallest = SIDE / len(counts), counts.max()
-    yield from _frame(f"{weights.size:,} weights, from {-top:.3g} to {top:.3g}; tallest column {tallest / counts.sum():.1%}")
+    share = f"tallest column {tallest / counts.sum():.1%}"
+    yield from _frame(f"{weights.size:,} weights, from {-top:.3g} to {top:.3g}; {share}")
     for i, count in enumerate(counts.tolist()):
-        height = SIDE * count / tallest
-        yield (
-            f'<rect fill="#4a6fa5" x="{i * wide:.1f}" y="{SIDE - height:.1f}" width="{wide:.1f}" height="{height:.1f}"/>'
-        )
+        high = SIDE * count / tallest
+        yield f'<rect fill="#4a6fa5" x="{i * wide:.1f}" y="{SIDE - high:.1f}" width="{wide:.1f}" height="{high:.1f}"/>'
 
 
 def _frame(below: str) -> Iterator[str]:
