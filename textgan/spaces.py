@@ -15,7 +15,6 @@ from textgan.symbols import Symbols
 class Text(Symbols):
     """Lines of at most `length` symbols as one-hot samples (batch, position, symbol)."""
 
-    kind: ClassVar[str] = "text"
     draws: ClassVar[bool] = True
     """Symbols are drawn from what the net gives, at a temperature."""
     task: ClassVar[str] = "text-generation"
