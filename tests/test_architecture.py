@@ -28,21 +28,25 @@ ALLOWED = {
     "symbols": {"errors"},
     "memory": {"errors"},
     "oracles": {"errors", "resources"},
-    "spaces": {"symbols"},
+    "figures": set(),
+    "plane": set(),
+    "spaces": {"plane", "symbols"},
     "latent": set(),
     "ahead": set(),
     "transfers": set(),
     "nets": {"contract"},
     "game": {"contract", "transfers"},
     "training": BOTTOM | {"game", "transfers"},
-    "corpora": BOTTOM | {"oracles", "spaces", "symbols"},
+    "corpora": BOTTOM | {"oracles", "plane", "symbols"},
     "metrics": BOTTOM | {"oracles"},
     "config": set(),
     "settings": BOTTOM | {"config"},
-    "model": BOTTOM | {"ahead", "config", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
+    "model": BOTTOM
+    | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"metrics", "oracles"},
-    "assemble": BOTTOM
-    | {"config", "corpora", "game", "memory", "metrics", "model", "nets", "oracles", "spaces", "symbols", "training"},
+    "kinds": BOTTOM
+    | {"config", "corpora", "game", "memory", "metrics", "plane", "report.surface", "spaces", "symbols"},
+    "assemble": BOTTOM | {"config", "corpora", "game", "kinds", "memory", "model", "nets", "spaces", "training"},
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
@@ -53,6 +57,7 @@ ALLOWED = {
         "bench",
         "config",
         "corpora",
+        "figures",
         "metrics",
         "model",
         "oracles",
@@ -76,6 +81,8 @@ LIBRARIES = {
     "nets": {"torch"},
     "game": {"torch"},
     "memory": set[str](),
+    "figures": set(),
+    "plane": {"numpy", "torch"},
     "symbols": {"numpy", "sentencepiece"},
     "spaces": {"torch"},
     "latent": {"torch"},
@@ -87,7 +94,7 @@ LIBRARIES = {
 }
 """The libraries of the rooms that may not take any; the others may."""
 
-CONFIG_READERS = {"cli", "settings", "assemble", "runs", "model", "api"}
+CONFIG_READERS = {"cli", "settings", "assemble", "kinds", "runs", "model", "api"}
 LIGHT = (
     "",
     "cli",
@@ -98,6 +105,8 @@ LIGHT = (
     "report",
     "settings",
     "symbols",
+    "plane",
+    "figures",
     "memory",
     "errors",
     "files",

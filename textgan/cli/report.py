@@ -16,6 +16,7 @@ from textgan.errors import GateError, UsageError
 from textgan.files import dump_json, write_text, writing
 
 if TYPE_CHECKING:
+    from textgan.model import Model
     from textgan.report.gates import Gate
     from textgan.report.measure import Report
 
@@ -105,13 +106,9 @@ def report(
         limit.check(request["n"])
     trained = None
     if samples is None:
-        from textgan import model
-
-        run = _run(run, reference, data, train)
-        trained = model.load(run)
-        if trained.space.kind in OTHERS:
-            found = OTHERS[trained.space.kind](run, trained, count, request["seed"], as_json)
-            _record(run, found)
+        run, trained = _run(run, reference, data, train)
+        if other := OTHERS.get(trained.space.kind):
+            _record(run, other(run, trained, count, request["seed"], as_json))
             return
         sides = of_run(run, trained, count, request["seed"])
     elif run or count:
@@ -134,13 +131,14 @@ def report(
         raise GateError("; ".join(failed))
 
 
-def _run(run: Path | None, *others: object) -> Path:
-    """The run that is named, or the newest one."""
+def _run(run: Path | None, *others: object) -> tuple[Path, Model]:
+    """The run that is named, or the newest one, and its model."""
     from textgan import model
 
     if any(others):
         raise UsageError("--reference, --data and --train go with --samples FILE; a run has its own held-out text")
-    return run or model.newest_run()
+    run = run or model.newest_run()
+    return run, model.load(run)
 
 
 def _names(metrics: str | None, gates: Iterable[Gate]) -> list[str]:
