@@ -20,7 +20,7 @@ Points = npt.NDArray[np.float64]
 
 
 def counts(points: list[tuple[float, float]]) -> list[int]:
-    return good_by_mode(np.array(points), CENTRES, MODES, DEVIATION).tolist()
+    return [*good_by_mode(np.array(points), CENTRES, MODES, DEVIATION)]
 
 
 def test_a_good_sample_is_within_three_deviations_of_its_nearest_centre() -> None:

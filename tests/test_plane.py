@@ -85,12 +85,13 @@ def test_points_stay_what_they_are() -> None:
 
 def test_rows_of_points_are_drawn_as_float32_and_ids_as_int64() -> None:
     points = np.random.RandomState(0).standard_normal((50, 2)).astype(np.float32)
-    cpu, drawn = torch.device("cpu"), {}
-    for name, rows in {"points": points, "ids": (points > 0).astype(np.uint16)}.items():
-        drawn[name] = Source(rows, SPACE.to_sample).draw(20, torch.Generator().manual_seed(1), cpu)[0]
-    assert (drawn["points"].dtype, drawn["ids"].dtype) == (torch.float32, torch.int64)
-    assert torch.equal(drawn["points"] > 0, drawn["ids"].bool())  # the same rows
-    assert all(row in points.tolist() for row in drawn["points"].tolist())
+    drawn, ids = (
+        Source(rows, SPACE.to_sample).draw(20, torch.Generator().manual_seed(1), torch.device("cpu"))[0]
+        for rows in (points, (points > 0).astype(np.uint16))
+    )
+    assert (drawn.dtype, ids.dtype) == (torch.float32, torch.int64)
+    assert torch.equal(drawn > 0, ids.bool())  # the same rows
+    assert all(row in points.tolist() for row in drawn.tolist())
 
 
 # --- nets ---------------------------------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ def test_the_nets_are_the_papers_perceptrons(blocks: int) -> None:
     assert [sum(p.numel() for p in net.parameters()) for net in (generator, critic)] == [
         inner + (512 + 1) * 2, inner + 512 + 1,
     ]  # fmt: skip
-    assert [layer.weight.std().item() for layer in critic.hidden] == pytest.approx(  # type: ignore[operator, union-attr]
+    assert [layer.weight.std().item() for layer in critic.hidden] == pytest.approx(  # type: ignore[operator]
         [1.0, *[math.sqrt(2 / 512)] * (blocks - 1)], rel=0.03
     )
     assert critic.score.weight.std().item() == pytest.approx(math.sqrt(2 / 513), rel=0.1)

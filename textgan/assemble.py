@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from textgan import kinds, memory
 from textgan.config import Config
-from textgan.contract import Critic, Objective, Penalty, Term
+from textgan.contract import Critic, Objective, Penalty, Relaxation, Term
 from textgan.corpora import cards, matrix
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
@@ -24,7 +24,6 @@ from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES, interpolates, slopes
-from textgan.game.relaxations import RELAXATIONS
 from textgan.game.steps import Game
 from textgan.game.terms import TERMS
 from textgan.kinds.kind import Kind, Reference, Seen, Sight
@@ -57,6 +56,11 @@ class Parts:
     def kind(self) -> Kind:
         """What its kind of sample brings."""
         return kinds.KINDS[self.space.kind]
+
+    @property
+    def relaxation(self) -> Relaxation:
+        """The relaxation of the configuration."""
+        return self.kind.relaxations[self.config.generator.relaxation]
 
 
 def check(config: Config) -> None:
@@ -345,11 +349,10 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     samples = {side: to_sample(rows) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
-    relaxation = RELAXATIONS[parts.config.generator.relaxation]
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
         generator = bind_generator(state.generator.net, conditions["fake"])
-        output = generator(noise, lambda x: relaxation(x, temperature=plan.temperature, rng=rng))
+        output = generator(noise, lambda x: parts.relaxation(x, temperature=plan.temperature, rng=rng))
         samples["fake"] = output.sample
         values = {
             side: mean(lambda critic, x: critic(x), state.critic.net, x, conditions[side])

@@ -25,7 +25,6 @@ from textgan.assemble import Parts, build, describe, measure, model_of, plan_of,
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
-from textgan.game.relaxations import RELAXATIONS
 from textgan.training import checkpoint
 from textgan.training.interrupt import Interrupt
 from textgan.training.loop import Ending, Hooks, Watch
@@ -130,10 +129,9 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
         evaluate, save = measure(parts, guarded()(log.evaluated)), guarded()(store(parts, folder, log))
         hooks = Hooks(evaluate, save, guarded()(log.row), watch, interrupt)
         try:
-            relaxation = RELAXATIONS[config.generator.relaxation]
             plan = plan_of(config, parts.device)
             with products(plan.precision):
-                return play(parts.state, plan, parts.source, parts.game, relaxation, hooks)
+                return play(parts.state, plan, parts.source, parts.game, parts.relaxation, hooks)
         finally:
             watch.closed()
 

@@ -56,12 +56,11 @@ def straight_through(logits: Tensor, *, temperature: float, rng: torch.Generator
 
 
 def identity(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What needs no relaxation: a generator of points gives the sample itself, which is also its row."""
+    """What needs no relaxation, any shape: the sample itself, which is also its row."""
     return logits, logits
 
 
-RELAXATIONS: dict[str, Relaxation] = {
-    "softmax": softmax,
-    "straight_through": straight_through,
-    "identity": identity,
-}
+RELAXATIONS: dict[str, Relaxation] = {"softmax": softmax, "straight_through": straight_through}
+"""Of symbols."""
+EXACT: dict[str, Relaxation] = {"identity": identity}
+"""Of samples that are not discrete."""

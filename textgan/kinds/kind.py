@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torch import nn
 
 from textgan.config import Config
+from textgan.contract import Relaxation
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.game.steps import Game
@@ -54,7 +55,7 @@ class Kind:
     """One kind of sample; `SPACES`, `GENERATORS_OF` and `CRITICS_OF` have its space and nets under the same name."""
 
     open: Open
-    relaxations: Collection[str]
+    relaxations: Mapping[str, Relaxation]
     """Those that its generators can have."""
     terms: Collection[str]
     """Those generator terms that can look at its rows."""

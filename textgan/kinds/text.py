@@ -80,7 +80,7 @@ def score(evaluation: Mapping[str, Any]) -> float | None:
 
 TEXT = Kind(
     open=open_text,
-    relaxations=RELAXATIONS.keys() - {"identity"},
+    relaxations=RELAXATIONS,
     terms=TERMS.keys(),
     check_memory=check_memory,
     extent=lambda space: {"symbols": space.size},
