@@ -120,6 +120,9 @@ def test_gradient_norms_by_layer_of_a_linear_critic() -> None:
         critic.hidden[2].weight.mul_(10)  # type: ignore[operator]
     expected = [10 * math.sqrt(8) / 4] * 2 + [math.sqrt(8) / 4]  # layers before it feel its weight
     assert toy.layer_norms(critic, game(), real, fake) == pytest.approx(expected)
+    beyond = torch.full((4, 2), -1.0)  # where every ReLU is shut
+    assert toy.layer_norms(critic, game(), real, beyond) == pytest.approx([10 * 2 / 4] * 2 + [2 / 4])
+    assert toy.layer_norms(critic, game(), beyond, fake) == pytest.approx([10 * 2 / 4] * 2 + [2 / 4])
     normalised = game(**{"game.constraint": "gradient_normalisation", "game.penalties": {}})
     assert all(norm > 0 for norm in toy.layer_norms(critic, normalised, real, fake))
     assert not critic.hidden[0]._forward_hooks

@@ -34,6 +34,14 @@ def test_equal_neighbours_of_a_row_are_one_rectangle() -> None:
     assert (low.get("fill"), high.get("fill")) == ("#20305c", "#fae282")
 
 
+def test_rows_rise_upwards_from_the_lower_edge() -> None:
+    text = surface("t", np.eye(4), 1.0, real=NONE, fake=NONE)
+    grid = next(
+        paths for paths in ElementTree.fromstring(text).iter(f"{SVG}g") if "scale" in paths.get("transform", "")
+    )
+    assert grid.get("transform") == f"translate(0 {SIDE}) scale({SIDE / 4:g} {-SIDE / 4:g})"
+
+
 def test_every_cell_is_covered_once() -> None:
     values = np.random.default_rng(0).standard_normal((9, 7))
     covered = np.full(values.shape, -1)

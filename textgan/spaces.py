@@ -56,9 +56,9 @@ SPACES: dict[str, type[Text] | type[Plane]] = {"text": Text, "toy": Plane}
 
 
 def space_of(value: dict[str, Any]) -> Space:
-    """Return the space that its `to_json` describes; one that names no kind is of text.
+    """Return the space that its `to_json` describes.
 
     Raises:
         ValueError: the value describes none; also LookupError, TypeError or AttributeError, of one that is forged.
     """
-    return SPACES[value.get("kind", "text")].from_json(value)
+    return SPACES[value["kind"]].from_json(value)

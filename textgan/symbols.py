@@ -185,7 +185,7 @@ class Symbols:
         """Return what `from_json` takes."""
         single = all(len(symbol) == 1 for symbol in self.symbols)
         return {
-            "kind": "text",
+            "kind": self.kind,
             "unit": self.unit,
             "symbols": "".join(self.symbols) if single else list(self.symbols),
             "length": self.length,
