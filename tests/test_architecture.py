@@ -28,36 +28,28 @@ ALLOWED = {
     "symbols": {"errors"},
     "memory": {"errors"},
     "oracles": {"errors", "resources"},
-    "spaces": {"symbols"},
+    "figures": set(),
+    "plane": set(),
+    "spaces": {"plane", "symbols"},
     "latent": set(),
     "ahead": set(),
     "transfers": set(),
     "nets": {"contract", "transfers"},
     "game": {"contract", "transfers"},
     "training": BOTTOM | {"game", "transfers"},
-    "corpora": BOTTOM | {"oracles", "spaces", "symbols"},
+    "corpora": BOTTOM | {"oracles", "plane", "symbols"},
     "metrics": BOTTOM | {"oracles"},
     "config": set(),
     "settings": BOTTOM | {"config"},
     "methods": BOTTOM | {"config", "settings"},
-    "model": BOTTOM | {"ahead", "config", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
+    "model": BOTTOM
+    | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"metrics", "oracles"},
-    "checks": {"config", "errors", "game", "nets"},
+    "kinds": BOTTOM
+    | {"config", "corpora", "game", "memory", "metrics", "plane", "report.surface", "spaces", "symbols"},
+    "checks": {"config", "errors", "game", "kinds", "nets"},
     "assemble": BOTTOM
-    | {
-        "checks",
-        "config",
-        "corpora",
-        "game",
-        "memory",
-        "metrics",
-        "model",
-        "nets",
-        "oracles",
-        "spaces",
-        "symbols",
-        "training",
-    },
+    | {"checks", "config", "corpora", "game", "kinds", "memory", "model", "nets", "spaces", "training"},
     "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
@@ -70,6 +62,7 @@ ALLOWED = {
         "checks",
         "config",
         "corpora",
+        "figures",
         "methods",
         "metrics",
         "model",
@@ -96,6 +89,8 @@ LIBRARIES = {
     "nets": {"torch"},
     "game": {"torch"},
     "memory": set[str](),
+    "figures": set(),
+    "plane": {"numpy", "torch"},
     "symbols": {"numpy", "sentencepiece"},
     "spaces": {"torch"},
     "latent": {"torch"},
@@ -108,7 +103,7 @@ LIBRARIES = {
 }
 """The libraries of the rooms that may not take any; the others may."""
 
-CONFIG_READERS = {"cli", "settings", "methods", "checks", "assemble", "runs", "model", "api"}
+CONFIG_READERS = {"cli", "settings", "methods", "checks", "assemble", "kinds", "runs", "model", "api"}
 LIGHT = (
     "",
     "cli",
@@ -121,6 +116,8 @@ LIGHT = (
     "settings",
     "sweep",
     "symbols",
+    "plane",
+    "figures",
     "memory",
     "errors",
     "files",

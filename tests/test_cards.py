@@ -20,7 +20,8 @@ CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 
 def test_the_corpora_are_those_promised() -> None:
     assert cards.names() == [
-        "billion_word", "cifar10", "dna", "grammar", "lsun", "names", "nltk", "oracle", "python_docs", "smiles",
+        "25gaussians", "8gaussians", "billion_word", "cifar10", "dna", "grammar", "lsun", "names", "nltk", "oracle",
+        "python_docs", "smiles", "swissroll",
     ]  # fmt: skip
 
 
@@ -39,6 +40,13 @@ def test_a_card_is_complete_and_consistent(name: str) -> None:
     assert found.how_to_get[0].islower()
     titles = [card(other).title for other in cards.names() if other != name]
     assert not any(title.startswith(found.title) for title in titles)  # by which the shelf tells them apart
+
+
+def test_what_has_no_card_is_text() -> None:
+    kinds = {name: cards.kind_of(name) for name in ("8gaussians", "cifar10", "names", "nltk:brown", "my.txt", "")}
+    assert kinds == {"8gaussians": "toy", "cifar10": "image", "names": "text"} | dict.fromkeys(
+        ("nltk:brown", "my.txt", ""), "text"
+    )
 
 
 def test_an_unknown_name_is_a_usage_error() -> None:
@@ -73,6 +81,12 @@ def test_text_of_ones_own_by_its_card(tmp_path: Path) -> None:
         ("nltk", "", UsageError, "name one, such as nltk:brown"),
         ("grammar", "", UsageError, "name one, such as grammar:english"),
         ("oracle", "", UsageError, "name one, such as oracle:lstm"),
+        (
+            "swissroll",
+            "",
+            UsageError,
+            "is points by a formula, not text; train on it: textgan train --corpus swissroll",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_one_line(

@@ -77,7 +77,7 @@ def test_files_of_heads_grow_and_are_gone_on_with(tmp_path: Path, monkeypatch: p
 # --- prepared with and without them -------------------------------------------------------------------------------
 
 
-def prepared(source: sources.Source, cache: Path, values: dict[str, Any], *, left: bool) -> Corpus | str:
+def prepared(source: sources.Source, cache: Path, values: dict[str, Any], *, left: bool) -> Corpus[Any] | str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "resolve_source", lambda *_, **__: source)
         patch.setattr(streams, "CHUNK", 60)

@@ -37,7 +37,7 @@ GAMES: dict[str, dict[str, Any]] = {
 }
 
 
-def labelled(corpus: Corpus) -> Corpus:
+def labelled(corpus: Corpus[Any]) -> Corpus[Any]:
     """The corpus with a label for each row, by its first character."""
 
     def with_labels(rows: Rows) -> Rows:

@@ -27,12 +27,12 @@ from textgan.game.matching import mean_distance
 from textgan.game.objectives import OBJECTIVES, logistic_critic
 from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.policy import surrogate
-from textgan.game.relaxations import RELAXATIONS, smoothed
+from textgan.game.relaxations import EXACT, RELAXATIONS, smoothed
 from textgan.game.terms import TERMS
 from textgan.methods import HEADINGS, METHODS
 from textgan.methods.method import Method, Paper, Recipe, Source
 from textgan.methods.presets import PLAYED, PRACTISED, Preset, parse, read, recipe, users, weights
-from textgan.nets import CONDITIONAL_CRITICS, CRITICS, GENERATORS
+from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF, GENERATORS_OF
 from textgan.nets.minibatch import MINIBATCH
 from textgan.nets.norms import NORMS
 from textgan.settings import presets, resolve
@@ -67,7 +67,7 @@ PARTS: Mapping[str, Parts] = {
     "objective": {name: (o.critic, o.generator) for name, o in OBJECTIVES.items()},
     "penalty": {name: (f,) for name, f in PENALTIES.items()} | {n: (e.function,) for n, e in EQUALITIES.items()},
     "constraint": {name: of_constraint(make) for name, make in CONSTRAINTS.items() if name != "none"},
-    "relaxation": {name: (f, surrogate) if name == "reinforce" else (f,) for name, f in RELAXATIONS.items()},
+    "relaxation": {name: (f, surrogate) if name == "reinforce" else (f,) for name, f in (RELAXATIONS | EXACT).items()},
     "term": {name: (TAUGHT[name],) for name in TERMS},
     "technique": dict.fromkeys(PRACTISED, ())
     | {
@@ -75,8 +75,8 @@ PARTS: Mapping[str, Parts] = {
         "real_smoothing": (smoothed,),
         "historical_averaging": (historical_averaging,),
     },
-    "generator": {name: of_net(net) for name, net in GENERATORS.items()},
-    "critic": {name: of_net(net) for name, net in CRITICS.items()},
+    "generator": {name: of_net(net) for nets in GENERATORS_OF.values() for name, net in nets.items()},
+    "critic": {name: of_net(net) for nets in CRITICS_OF.values() for name, net in nets.items()},
     "norm": {name: (norm,) for name, norm in NORMS.items() if name != "none"},
     "minibatch": {name: (layer,) for name, layer in MINIBATCH.items() if name != "none"},
     "condition": {name: of_net(net) for name, net in CONDITIONAL_CRITICS.items()},
@@ -140,7 +140,7 @@ def base(*settings: str, preset: str = "relativistic") -> Config:
 
 @pytest.mark.parametrize(("kind", "method"), EVERY, ids=NAMES)
 def test_the_settings_choose_it(kind: str, method: Method) -> None:
-    config = base(*method.select)
+    config = base(*method.select, preset="toy" if method.name in ("mlp", "identity") else "relativistic")
     check(config)
     assert PLAYED[kind](config, method.name) or (kind == "condition" and config.game.condition == method.name)
     if method.weight is not None:

@@ -328,7 +328,7 @@ BRIEF = {"training.steps": 4, "evaluation.samples": 20}
 def test_an_evaluation_moves_nothing(tiny_text: Path) -> None:
     parts = build(configured(tiny_text, **BATCHED, **BRIEF))
     before = {name: value.clone() for name, value in parts.state.tensors().items()}
-    evaluate = measure(parts, lambda step, samples: None)
+    evaluate = measure(parts, lambda step, samples, pictures: None)
     first, _ = evaluate(parts.state)
     again, _ = evaluate(parts.state)
     assert first == again

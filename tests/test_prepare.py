@@ -45,7 +45,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def make(name: Path | str, cache: Path, *, processes: int = 1, **changes: Any) -> Corpus:
+def make(name: Path | str, cache: Path, *, processes: int = 1, **changes: Any) -> Corpus[Any]:
     beside = {key: changes.pop(key) for key in ("data", "tell", "show") if key in changes}
     settings = Settings(**({"length": 12, "heldout": HELDOUT} | changes))
     return prepare(str(name), settings, cache=cache, processes=processes, **beside)
@@ -137,7 +137,7 @@ def test_many_symbols_need_two_bytes(tmp_path: Path, cache: Path) -> None:
 # --- what is asked for --------------------------------------------------------------------------------------------
 
 
-def decoded(corpus: Corpus) -> dict[str, list[str]]:
+def decoded(corpus: Corpus[Any]) -> dict[str, list[str]]:
     return {"train": corpus.space.decode(corpus.train.ids), "heldout": corpus.space.decode(corpus.heldout.ids)}
 
 
@@ -506,7 +506,7 @@ def test_another_process_that_wrote_the_same_rows_first_is_fine(
 ) -> None:
     copy, settle = tmp_path / "copy.txt", matrix.settle_rows
     copy.write_bytes(text.read_bytes())
-    others: list[Corpus] = []
+    others: list[Corpus[Any]] = []
 
     def slow(*arguments: Any) -> str:
         monkeypatch.undo()

@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from textgan.cli.progress import Lines, Pace, Terminal, duration, figures, printable
+from textgan.cli.progress import Lines, Pace, Terminal, duration, printable
+from textgan.figures import figures
 
 METRICS = {
     "samples": 10,

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -290,7 +291,7 @@ def test_json_round_trip(unit: str) -> None:
 
 
 def vars_of(symbols: Symbols) -> dict[str, Any]:
-    return {name: getattr(symbols, name) for name in Symbols.__dataclass_fields__}
+    return {entry.name: getattr(symbols, entry.name) for entry in fields(symbols)}
 
 
 def test_characters_are_written_as_text_and_older_files_are_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,12 +25,12 @@ def few_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def prepared(name: str, cache: Path, told: list[str] | None = None, **settings: object) -> Corpus:
+def prepared(name: str, cache: Path, told: list[str] | None = None, **settings: object) -> Corpus[Any]:
     chosen = Settings(**{"length": 64, **settings})  # type: ignore[arg-type]
     return prepare(name, chosen, cache=cache, processes=1, tell=(told if told is not None else []).append)
 
 
-def lines(corpus: Corpus) -> tuple[list[str], list[str]]:
+def lines(corpus: Corpus[Any]) -> tuple[list[str], list[str]]:
     return corpus.space.decode(corpus.train.ids), corpus.space.decode(corpus.heldout.ids)
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from textgan import memory
+from textgan import kinds, memory
 from textgan.checks import check, warnings
 from textgan.config import Config
-from textgan.contract import Constraint, Critic, Objective, Term
+from textgan.contract import Constraint, Critic, Objective, Relaxation, Term
 from textgan.corpora import cards, matrix
 from textgan.corpora.passes import Show
-from textgan.corpora.prepare import Corpus, Settings, prepare
+from textgan.corpora.prepare import Corpus
 from textgan.corpora.text.sources import absolute
 from textgan.errors import TextganError, UsageError
 from textgan.game.conditions import bind_critic, bind_generator
@@ -27,18 +27,15 @@ from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import EQUALITIES, PENALTIES, interpolates, slopes
 from textgan.game.policy import policy_gradient
-from textgan.game.relaxations import RELAXATIONS
 from textgan.game.steps import Game
 from textgan.game.terms import TERMS
-from textgan.metrics.lines import Lines
-from textgan.metrics.monitor import training_evaluation
+from textgan.kinds.kind import Kind, Reference, Seen, Sight
 from textgan.model import Model, build_generator
-from textgan.nets import CONDITIONAL_CRITICS, CRITICS
+from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF
 from textgan.nets.layers import chosen
 from textgan.nets.minibatch import MinibatchCritic
 from textgan.nets.norms import resting
-from textgan.spaces import Text
-from textgan.symbols import Symbols
+from textgan.spaces import Space, space_of
 from textgan.training import sampler
 from textgan.training.loop import Plan, Source
 from textgan.training.precision import choose_precision
@@ -53,12 +50,23 @@ class Parts:
     """Everything a run is made of."""
 
     config: Config
-    corpus: Corpus
-    space: Text
+    corpus: Corpus[Any]
+    space: Any
+    """Of its kind: `Text` or `Plane`."""
     device: torch.device
     state: TrainingState
     game: Game
     source: Source
+
+    @property
+    def kind(self) -> Kind:
+        """What its kind of sample brings."""
+        return kinds.KINDS[self.space.kind]
+
+    @property
+    def relaxation(self) -> Relaxation:
+        """The relaxation of the configuration."""
+        return self.kind.relaxations[self.config.generator.relaxation]
 
 
 def settled(config: Config) -> Config:
@@ -72,10 +80,9 @@ def settled(config: Config) -> Config:
 
 def open_corpus(
     config: Config, tell: Callable[[str], None] = lambda line: None, show: Show = lambda stage, lines, share: None
-) -> Corpus:
+) -> Corpus[Any]:
     """Prepare the corpus of a configuration, or find it ready."""
-    c, t = config.corpus, config.text
-    return prepare(c.name, Settings.of(c, t), data=c.data, processes=c.processes, tell=tell, show=show)
+    return kinds.KINDS[kinds.name_of(config.corpus.name)].open(config, tell, show)
 
 
 def choose_device(name: str) -> torch.device:
@@ -109,9 +116,9 @@ def build(
     return build_on(config, open_corpus(config, tell, show), device)
 
 
-def build_on(config: Config, corpus: Corpus, device: torch.device) -> Parts:
+def build_on(config: Config, corpus: Corpus[Any], device: torch.device) -> Parts:
     """Build everything a run is made of on a corpus that is open."""
-    space, labelled = Text.from_json(corpus.space.to_json()), bool(corpus.space.labels)
+    space, labelled = space_of(corpus.space.to_json()), bool(corpus.space.labels)
     if labelled and config.window_likelihood.weight:
         raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
     if labelled and config.generator.norm == "virtual_batch":
@@ -125,17 +132,17 @@ def build_on(config: Config, corpus: Corpus, device: torch.device) -> Parts:
     return Parts(config, corpus, space, device, state, game, source)
 
 
-def check_memory(config: Config, space: Text, device: torch.device) -> None:
+def check_memory(config: Config, space: Space, device: torch.device) -> None:
     """Refuse samples that would not fit in memory, before any is made."""
     if device.type == "cuda":
         free: int | None = torch.cuda.mem_get_info(device)[0]
     else:
         free = memory.available() if device.type == "cpu" else None
     batch = max(config.training.batch, config.critic.batch)
-    memory.check(batch=batch, length=space.length, symbols=space.size, available=free)
+    kinds.KINDS[space.kind].check_memory(space, batch, free)
 
 
-def build_players(config: Config, space: Text, device: torch.device) -> tuple[Player, Player | None]:
+def build_players(config: Config, space: Space, device: torch.device) -> tuple[Player, Player | None]:
     """Build generator and critic with weights drawn from the seed, each with its optimizer."""
     g, c, seed = config.generator, config.critic, config.training.seed
     with torch.random.fork_rng(devices=[]):
@@ -150,13 +157,13 @@ def build_players(config: Config, space: Text, device: torch.device) -> tuple[Pl
     return player, Player.of(critic.to(device), c.learning_rate, c.betas, optimizer=c.optimizer, inertia=inertia)
 
 
-def build_critic(config: Config, space: Text) -> nn.Module | None:
+def build_critic(config: Config, space: Space) -> nn.Module | None:
     """Build the critic of a configuration, or None for a game without one."""
     c = config.critic
     if c.net == "none":
         return None
-    critic: nn.Module = CRITICS[c.net](
-        length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel,
+    critic: nn.Module = CRITICS_OF[space.kind][c.net](
+        **space.sizes, width=c.width, blocks=c.blocks, kernel=c.kernel,
         **chosen(norm=c.norm, dropout=c.dropout),
     )  # fmt: skip
     if c.minibatch != "none":
@@ -172,7 +179,7 @@ def build_constraint(config: Config) -> Constraint:
     return CONSTRAINTS[config.game.constraint](Bounds(config.game.clip, config.game.lipschitz))
 
 
-def build_terms(config: Config, corpus: Corpus, device: torch.device) -> dict[str, Term]:
+def build_terms(config: Config, corpus: Corpus[Any], device: torch.device) -> dict[str, Term]:
     """Build the generator terms whose weight is not 0."""
     terms = {}
     for name, factory in TERMS.items():
@@ -229,25 +236,11 @@ def plan_of(config: Config, device: torch.device) -> Plan:
     )  # fmt: skip
 
 
-def lines_of(space: Symbols, ids: npt.NDArray[Any]) -> Lines:
-    """Rows as lines, decoded when they are asked for."""
-    return Lines(len(ids), lambda places: space.decode(np.asarray(ids[places])))
-
-
-class Reference(NamedTuple):
-    """The text of a corpus as its rows are cut."""
-
-    heldout: Lines
-    training: Lines
-    sources: npt.NDArray[Any]
-    """The line that each held-out row was cut from, (row,)."""
-
-
-def reference(model: Model) -> Reference:
-    """Return the text of a model's corpus, cut as its run was cut.
+def corpus_of(model: Model) -> Corpus[Any]:
+    """Return the corpus a model was trained on.
 
     Raises:
-        TextganError: the corpus is gone, or is no longer the one the model was trained on.
+        TextganError: it is gone, or no longer what it was.
     """
     corpus = open_corpus(model.config)
     if corpus.fingerprint != model.facts["corpus"]["fingerprint"]:
@@ -255,13 +248,27 @@ def reference(model: Model) -> Reference:
             f"the text of {corpus.name} is no longer what this model was trained on; "
             "measure it with --samples FILE --reference FILE"
         )
-    return text_of(corpus)
+    return corpus
 
 
-def text_of(corpus: Corpus) -> Reference:
-    """Return the text of a corpus."""
-    heldout, training = (lines_of(corpus.space, rows.ids) for rows in (corpus.heldout, corpus.train))
-    return Reference(heldout, training, corpus.heldout.lines)
+def reference(model: Model) -> Reference:
+    """Return the text of a model's corpus, cut as its run was cut; raises what `corpus_of` and `text_of` do."""
+    return text_of(corpus_of(model))
+
+
+def text_of(corpus: Corpus[Any]) -> Reference:
+    """Return the text of a corpus.
+
+    Raises:
+        UsageError: it has none.
+    """
+    return kinds.KINDS[corpus.space.kind].reference(corpus)
+
+
+def evaluation(model: Model, samples: Sequence[str]) -> dict[str, Any]:
+    """Measure samples of a model as training does; raises what `corpus_of` does."""
+    measured = kinds.KINDS[model.space.kind].evaluation(corpus_of(model), model.config, len(samples))
+    return measured(samples)
 
 
 def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
@@ -276,67 +283,54 @@ def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> 
         "generator_parameters": count(parts.state.generator),
         "critic_parameters": count(parts.state.critic),
         "corpus": describe(parts.corpus),
+        "summary": parts.kind.summary(parts.corpus),
         "device": str(parts.device),
         "steps": config.training.steps,
     }
 
 
-def describe(corpus: Corpus) -> dict[str, Any]:
+def describe(corpus: Corpus[Any]) -> dict[str, Any]:
     """Say which corpus it is and how large, as JSON."""
     return {
         "name": corpus.name,
         "fingerprint": corpus.fingerprint,
         "train": len(corpus.train.ids),
         "heldout": len(corpus.heldout.ids),
-        "symbols": corpus.space.size,
+        **kinds.KINDS[corpus.space.kind].extent(corpus.space),
         "facts": corpus.facts,
     }
 
 
-def summary(corpus: Corpus) -> str:
-    """One line on a corpus: rows, symbols, cut and split."""
-    facts = corpus.facts
-    return (
-        f"{len(corpus.train.ids):,} training and {len(corpus.heldout.ids):,} held-out rows of {corpus.space.length} "
-        f"({facts['cut']}), {corpus.space.size} symbols, held out by {facts['split']}"
-    )
-
-
-def padding(corpus: Corpus) -> str | None:
-    """Say so where most of a row is padding: nets spend their time on it, and may learn nothing else."""
-    filled = np.count_nonzero(corpus.train.ids[:BLOCK], axis=1)
-    share = 1 - filled.mean() / corpus.space.length
-    if share <= 0.5:
-        return None
-    enough = max(2, int(np.quantile(filled, 0.9)))
-    return f"{share:.0%} of the positions are padding; text.length={enough} holds 9 of 10 lines, and is learnt sooner"
-
-
 def measure(
-    parts: Parts, keep: Callable[[int, list[str]], None]
+    parts: Parts, keep: Callable[[int, list[str], dict[str, str]], None]
 ) -> Callable[[TrainingState], tuple[dict[str, Any], list[str]]]:
-    """Return the evaluation of a state: text metrics of the averaged generator, and the critic's check.
+    """Return the evaluation of a state: metrics of the averaged generator, and what the critic tells.
 
     Args:
         parts: holds that state.
-        keep: is given the step and the samples.
+        keep: is given the step, the samples, and pictures by name.
     """
-    space, corpus, config = parts.space, parts.corpus, parts.config
-    count = config.evaluation.samples
-    text = training_evaluation(
-        lines_of(space, corpus.heldout.ids), lines_of(space, corpus.train.ids), [count],
-        length=space.characters, seed=config.training.seed,
-    )  # fmt: skip
+    count, seed = parts.config.evaluation.samples, parts.config.training.seed
+    measured = parts.kind.evaluation(parts.corpus, parts.config, count)
 
     def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
-        samples = model_of(parts, None).generate(count, seed=config.training.seed)
-        keep(state.step, samples)
+        samples = model_of(parts, None).generate(count, seed=seed)
         nets = [player.net for player in (state.generator, state.critic) if player is not None]
         with resting(*nets):
             checked = critic_check(parts)
-        return text(samples) | checked, samples
+            figures, pictures = seen(parts, samples)
+        keep(state.step, samples, pictures)
+        return measured(samples) | checked | figures, samples
 
     return evaluate
+
+
+def seen(parts: Parts, samples: Sequence[str]) -> Seen:
+    """Look at the critic, if there is one, among samples of the averaged generator."""
+    state = parts.state
+    if state.critic is None:
+        return {}, {}
+    return parts.kind.look(Sight(state.critic.net, parts.game, parts.corpus, samples, state.step))
 
 
 def critic_check(parts: Parts) -> dict[str, Any]:
@@ -356,11 +350,11 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     samples = {side: to_sample(rows) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
-    relaxation, wrap = RELAXATIONS[parts.config.generator.relaxation], parts.game.constraint.wrap
+    wrap = parts.game.constraint.wrap
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
         generator = bind_generator(state.generator.net, conditions["fake"])
-        output = generator(noise, lambda x: relaxation(x, temperature=plan.temperature, rng=rng))
+        output = generator(noise, lambda x: parts.relaxation(x, temperature=plan.temperature, rng=rng))
         samples["fake"] = output.sample
         values = {
             side: mean(lambda critic, x: wrap(critic)(x), state.critic.net, x, conditions[side])

@@ -9,9 +9,10 @@ from textgan.errors import UsageError, near_miss
 from textgan.game.constraints import CONSTRAINTS
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import EQUALITIES, PENALTIES
-from textgan.game.relaxations import DRAWN_AT_ONE, RELAXATIONS
+from textgan.game.relaxations import DRAWN_AT_ONE
 from textgan.game.terms import TERMS
-from textgan.nets import CRITICS, GENERATORS
+from textgan.kinds import KINDS, name_of
+from textgan.nets import CRITICS_OF, GENERATORS_OF
 
 
 def check(config: Config) -> None:
@@ -26,10 +27,11 @@ def check(config: Config) -> None:
 
 
 def _names(config: Config) -> Iterator[str]:
+    kind = name_of(config.corpus.name)
     named: list[tuple[str, str, Collection[str]]] = [
-        ("generator.net", config.generator.net, GENERATORS),
-        ("critic.net", config.critic.net, CRITICS.keys() | {"none"}),
-        ("generator.relaxation", config.generator.relaxation, RELAXATIONS),
+        ("generator.net", config.generator.net, GENERATORS_OF[kind]),
+        ("critic.net", config.critic.net, CRITICS_OF[kind].keys() | {"none"}),
+        ("generator.relaxation", config.generator.relaxation, KINDS[kind].relaxations),
         ("game.objective", config.game.objective, OBJECTIVES),
         ("game.constraint", config.game.constraint, CONSTRAINTS),
         *((f"game.penalties.{name}", name, PENALTIES | EQUALITIES) for name in config.game.penalties),
@@ -55,12 +57,14 @@ def _sizes(config: Config) -> Iterator[str]:
 
 
 def _terms(config: Config) -> Iterator[str]:
-    g, likelihood = config.generator, config.likelihood
-    for key, value in (("weight", likelihood.weight), ("pretrain", likelihood.pretrain)):
-        if value and not hasattr(GENERATORS[g.net], "teacher"):
-            knowing = ", ".join(name for name, net in GENERATORS.items() if hasattr(net, "teacher"))
-            yield f"likelihood.{key}: the net {g.net!r} gives no likelihood; set generator.net to {knowing}"
+    g, likelihood, kind = config.generator, config.likelihood, name_of(config.corpus.name)
     terms = [name for name in TERMS if getattr(config, name).weight]
+    for term in (term for term in terms if term not in KINDS[kind].terms):
+        yield f"{term}.weight: must be 0 on {config.corpus.name}, whose samples are no text"
+    for key, value in (("weight", likelihood.weight), ("pretrain", likelihood.pretrain)):
+        if value and not hasattr(GENERATORS_OF[kind][g.net], "teacher"):
+            knowing = ", ".join(name for name, net in GENERATORS_OF["text"].items() if hasattr(net, "teacher"))
+            yield f"likelihood.{key}: the net {g.net!r} gives no likelihood; set generator.net to {knowing}"
     paid = [*(name for name in terms if name in AT_ONE), *(["reinforce"] if g.relaxation == "reinforce" else [])]
     if paid and g.relaxation not in DRAWN_AT_ONE and (g.temperature != 1 or g.final_temperature not in (0, 1)):
         key = "temperature" if g.temperature != 1 else "final_temperature"

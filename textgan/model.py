@@ -21,13 +21,14 @@ from textgan import __version__, latent
 from textgan.ahead import ahead
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
+from textgan.figures import table
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
 from textgan.game.conditions import bind_generator
 from textgan.game.relaxations import DRAWN_AT_ONE, annealed, at_share
-from textgan.nets import GENERATORS
+from textgan.nets import GENERATORS_OF
 from textgan.nets.conditional import ConditionalGenerator
 from textgan.nets.layers import chosen
-from textgan.spaces import Text
+from textgan.spaces import Space, space_of
 from textgan.training import sampler
 
 PART = 1 << 19  # logits of rows that go through the net at once: 2 MB, which stay in the cache
@@ -40,12 +41,12 @@ Decode = Callable[[Tensor, Pick], Tensor]
 CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.json", "README.md"
 
 
-def build_generator(config: Config, space: Text) -> nn.Module:
+def build_generator(config: Config, space: Space) -> nn.Module:
     """Build the generator of a configuration, with fresh weights from torch's global generator."""
     g, labels = config.generator, len(space.labels)
-    net: nn.Module = GENERATORS[g.net](
-        length=space.length, symbols=space.size, latent=2 * g.latent if labels else g.latent, width=g.width,
-        blocks=g.blocks, kernel=g.kernel, **chosen(norm=g.norm),
+    net: nn.Module = GENERATORS_OF[space.kind][g.net](
+        **space.sizes, latent=2 * g.latent if labels else g.latent, width=g.width, blocks=g.blocks, kernel=g.kernel,
+        **chosen(norm=g.norm),
     )  # fmt: skip
     return ConditionalGenerator(net, labels=labels, latent=g.latent) if labels else net
 
@@ -55,7 +56,8 @@ class Model:
     """A generator with its space: what `generate` needs, and where it came from."""
 
     net: nn.Module
-    space: Text
+    space: Any
+    """Of its kind: `Text` or `Plane`."""
     config: Config
     facts: dict[str, Any]
     """Step, corpus and the numbers measured when it was saved."""
@@ -90,7 +92,8 @@ class Model:
             noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng)[part]
             labels = None if condition is None else condition[part]
             ids = self._ids(noise, labels, decode, _pick(rng, part))
-            return self.space.decode(ids.numpy()[: n - block * BLOCK - start])
+            decoded: list[str] = self.space.decode(ids.numpy()[: n - block * BLOCK - start])
+            return decoded
 
         blocks = enumerate(self._conditions(n, seed, label))
         parts = (
@@ -182,6 +185,8 @@ class Model:
         """How logits become ids: as trained or, at a temperature, by drawing."""
         if temperature is None:
             return partial(DECODERS[self.config.text.decode], self._temperature)
+        if not self.space.draws:
+            raise UsageError(f"this model generates {self.space.samples}, at no temperature; leave it out")
         if not 0 < temperature < float("inf"):
             raise TextganError(f"the temperature must be a positive number, not {temperature}")
         return partial(DECODERS["sample"], temperature)
@@ -197,7 +202,7 @@ class Model:
     @property
     def _rows(self) -> int:
         """How many rows go through the net at once, always: a power of two, at most a block."""
-        fit = PART // (self.space.length * self.space.size)
+        fit: int = PART // self.space.values
         return min(BLOCK, 1 << max(0, fit.bit_length() - 1))
 
     def _noise(self, seed: int) -> Tensor:
@@ -219,13 +224,13 @@ class Model:
 
     @torch.inference_mode()
     def _ids(self, noise: Tensor, labels: Tensor | None, decode: Decode, pick: Pick) -> Tensor:
-        """Ids (row, position) of noise (row, latent) under labels (row,)."""
+        """Ids (row, position), or points, of noise (row, latent) under labels (row,)."""
         device = next(self.net.parameters()).device
         generator = bind_generator(self.net, None if labels is None else labels.to(device))
 
         def relax(logits: Tensor) -> tuple[Tensor, Tensor]:
-            ids = decode(self.space.allowed(logits), pick)
-            return ids, ids
+            rows = self.space.chosen(logits, lambda allowed: decode(allowed, pick))
+            return rows, rows
 
         return generator(noise.to(device), relax).ids.cpu()
 
@@ -260,7 +265,7 @@ def _sample(temperature: float, logits: Tensor, pick: Pick) -> Tensor:
     return pick((logits / min(max(temperature, 1e-30), 1e30)).softmax(-1))  # beyond, float32 gives NaN
 
 
-def label_ends(space: Text, facts: dict[str, Any]) -> list[int]:
+def label_ends(space: Space, facts: dict[str, Any]) -> list[int]:
     """Return, for each label, how many training rows it and the labels before it have together; nothing without labels.
 
     Raises:
@@ -288,8 +293,8 @@ def load(path: str | Path) -> Model:
     try:
         value = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
         config = Config.model_validate(value.pop("config"))
-        space = Text.from_json(json.loads((folder / ALPHABET).read_text(encoding="utf-8")))
-        if space.length != config.text.length:
+        space = space_of(json.loads((folder / ALPHABET).read_text(encoding="utf-8")))
+        if space.length not in (None, config.text.length):
             raise ValueError("the alphabet is of another length")
         with torch.device("meta"):  # takes no memory, whatever sizes an untrusted config asks for
             net = build_generator(config, space)
@@ -331,12 +336,12 @@ def card(model: Model) -> str:
     corpus = facts["corpus"]
     return f"""---
 library_name: textgan
-tags: [gan, text-generation, wgan-gp]
+tags: [gan, {model.space.task}, wgan-gp]
 ---
 # A textgan model of {corpus["name"]}
 
-A generator of sequences of {model.space.length} symbols over an alphabet of {len(model.space.symbols)},
-trained for {facts["step"]:,} generator steps with the preset `{config.preset}`, decoded by {config.text.decode}.
+A generator of {model.space.samples},
+trained for {facts["step"]:,} generator steps with the preset `{config.preset}`{_decoded(model)}.
 
 ```python
 import textgan
@@ -344,12 +349,16 @@ import textgan
 print("\\n".join(textgan.load("PATH").generate(10, seed=0)))
 ```
 
-Trained on {corpus["train"]:,} rows of: {corpus["facts"]["title"]}. The text itself is not part of this folder.
+Trained on {corpus["train"]:,} rows of: {corpus["facts"]["title"]}. {model.space.absent}
 {_labels(model)}
 ## Measured
 
 {_measured(facts.get("evaluation"))}
 """
+
+
+def _decoded(model: Model) -> str:
+    return f", decoded by {model.config.text.decode}" if model.space.draws else ""
 
 
 def _labels(model: Model) -> str:
@@ -360,13 +369,8 @@ def _labels(model: Model) -> str:
 
 
 def _measured(evaluation: dict[str, Any] | None) -> str:
-    """Write the n-gram table of an evaluation."""
+    """Write the table of an evaluation."""
     if evaluation is None:
         return "Not at this step: the run was stopped between two evaluations."
     counts = f"{evaluation['samples']:,} generated samples against {evaluation['reference']:,} held-out rows."
-    rows = [
-        f"| {n} | {entry['value']:.4f} | {entry['floor']:.4f} |"
-        for n, entry in evaluation["jsd"].items()
-        if entry["value"] is not None and entry["floor"] is not None
-    ]
-    return "\n".join([counts, "", "| n | JSD (bits) | real text at the same count |", "|---|---|---|", *rows])
+    return "\n".join([counts, "", *table(evaluation)])

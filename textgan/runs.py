@@ -21,11 +21,10 @@ import torch
 
 from textgan import __version__
 from textgan import config as schema
-from textgan.assemble import Parts, build, describe, measure, model_of, padding, plan_of, settled, summary
+from textgan.assemble import Parts, build, describe, measure, model_of, plan_of, settled
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
-from textgan.game.relaxations import RELAXATIONS
 from textgan.training import checkpoint, health
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
@@ -105,8 +104,9 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
             watch.note(f"{folder} already has its {start:,} steps; --steps sets a larger total")
             return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start), alarms(folder))
         parts = build(config, watch.note, watch.preparing)
-        watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
-        for advice in filter(None, (padding(parts.corpus), crowding(torch.get_num_threads(), os.getloadavg()[0]))):
+        watch.note(f"{parts.corpus.name}: {parts.kind.summary(parts.corpus)}")
+        crowd = crowding(torch.get_num_threads(), os.getloadavg()[0])
+        for advice in filter(None, (parts.kind.advice(parts.corpus), crowd)):
             watch.note(advice)
         if start is not None:
             restore(parts, folder, start)
@@ -133,13 +133,12 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
     for row in read(folder):
         ward.judge(row)
     with Interrupt() as interrupt:
-        evaluate, save = measure(parts, guarded()(log.samples)), guarded()(store(parts, folder, log))
+        evaluate, save = measure(parts, guarded()(log.evaluated)), guarded()(store(parts, folder, log))
         hooks = Hooks(evaluate, save, ward, watch, interrupt)
         try:
-            relaxation = RELAXATIONS[config.generator.relaxation]
             plan = plan_of(config, parts.device)
             with products(plan.precision):
-                return play(parts.state, plan, parts.source, parts.game, relaxation, hooks)
+                return play(parts.state, plan, parts.source, parts.game, parts.relaxation, hooks)
         finally:
             watch.closed()
 
@@ -383,7 +382,7 @@ def store(parts: Parts, folder: Path, log: RunLog) -> Callable[[TrainingState, d
 
     def save(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
         log.sync()
-        score = evaluation["jsd"]["4"]["value"] if evaluation else None
+        score = parts.kind.score(evaluation) if evaluation else None
         facts = {
             "score": score,
             "fingerprint": parts.corpus.fingerprint,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, repeat
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ class Symbols:
         ValueError: these cannot be the symbols of any text; a file that says so is broken or forged.
     """
 
+    kind: ClassVar[str] = "text"
     symbols: tuple[str, ...]
     """By falling frequency in the training text; the declared alphabets in their own order."""
     length: int
@@ -184,7 +185,7 @@ class Symbols:
         """Return what `from_json` takes."""
         single = all(len(symbol) == 1 for symbol in self.symbols)
         return {
-            "kind": "text",
+            "kind": self.kind,
             "unit": self.unit,
             "symbols": "".join(self.symbols) if single else list(self.symbols),
             "length": self.length,

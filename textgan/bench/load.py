@@ -10,7 +10,7 @@ from textgan.bench import plain_load, text
 from textgan.bench.case import Case, Cases, Setup, same
 from textgan.bench.plain_load import PAD
 from textgan.corpora.prepare import Corpus, Settings, prepare
-from textgan.symbols import UNKNOWN
+from textgan.symbols import UNKNOWN, Symbols
 
 LINES, LENGTH, SYMBOLS = 200_000, 32, 2048
 SETTINGS = Settings(LENGTH, cut="line", max_symbols=SYMBOLS)
@@ -31,7 +31,7 @@ def cases(setup: Setup) -> Cases:
         )
 
 
-def ours(path: Path) -> Corpus:
+def ours(path: Path) -> Corpus[Symbols]:
     """Read a file whose rows are in no cache."""
     with tempfile.TemporaryDirectory(dir=path.parent) as cache:
         return prepare(str(path), SETTINGS, cache=cache)

@@ -12,6 +12,7 @@ from textgan.cli.progress import printable, watch
 
 if TYPE_CHECKING:
     from textgan.corpora.prepare import Corpus
+    from textgan.symbols import Symbols
 
 MOST_SHOWN = 20  # labels
 EPILOG = """\b
@@ -46,7 +47,7 @@ def prepare(corpus: str, preset_or_file: str | None, overrides: tuple[str, ...],
     click.echo(json.dumps(_json(found), ensure_ascii=False) if as_json else _summary(found))
 
 
-def _json(corpus: Corpus) -> dict[str, Any]:
+def _json(corpus: Corpus[Symbols]) -> dict[str, Any]:
     return {
         "schema": 1,
         "name": corpus.name,
@@ -59,7 +60,7 @@ def _json(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _summary(corpus: Corpus) -> str:
+def _summary(corpus: Corpus[Symbols]) -> str:
     facts = corpus.facts
     left_out = ", ".join(f"{count:,} {what}" for what, count in (facts["dropped"] | facts["left_out"]).items())
     labels = [f"{count:,} {name}" for name, count in facts["labels"].items()]

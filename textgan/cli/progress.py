@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from textgan.figures import figures
+
 LIVE_SAMPLES = 3
 LINE_EVERY = 30.0  # seconds between plain progress lines
 PREPARING_EVERY = 3.0  # seconds between those on a text that is read
@@ -148,20 +150,6 @@ class Terminal(Lines):
 def watch(minutes: float = 0.0) -> Lines:
     """Return what suits stderr, for a run that stops after so many minutes; 0 for one that does not."""
     return Terminal(minutes) if sys.stderr.isatty() else Lines(minutes)
-
-
-def figures(metrics: Mapping[str, Any]) -> str:
-    """Put the evaluation of generated samples in a line, each figure beside real text's own, which is its floor."""
-    shown = {"JSD-4": metrics["jsd"].get("4"), "words": metrics["words"], "unique": metrics["unique"]}
-    return ", ".join(f"{name} {_beside_floor(**metric)}" for name, metric in shown.items() if metric)
-
-
-def _beside_floor(value: float | None, floor: float | None, **_: Any) -> str:
-    return f"{_number(value)} (real {_number(floor)})"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:

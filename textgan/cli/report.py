@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textgan.cli import points
 from textgan.cli.options import JSON, show
 from textgan.cli.sides import of_files, of_run, tell
 from textgan.errors import GateError, UsageError
 from textgan.files import dump_json, write_text, writing
 
 if TYPE_CHECKING:
+    from textgan.model import Model
     from textgan.report.gates import Gate
     from textgan.report.measure import Report
 
@@ -26,6 +28,7 @@ Examples:
   textgan report --samples a.txt --reference b.txt --max-chars 32
   textgan report --samples a.txt --reference python_docs --json
   textgan report --fail-above jsd4=0.35 --fail-below words=0.5    exit code 3 beyond a limit
+  textgan report runs/8gaussians                   of a run on points: its modes, and how far it is off
 
 JSD is the Jensen-Shannon divergence of character n-grams in bits, 0 to 1, lower is better. It falls with the number
 of lines, so read it beside its floor: real text at the same count. The ladder places it among samples of 1- to
@@ -104,10 +107,10 @@ def report(
         limit.check(request["n"])
     trained = None
     if samples is None:
-        from textgan import model
-
-        run = _run(run, reference, data, train)
-        trained = model.load(run)
+        run, trained = _run(run, reference, data, train)
+        if other := OTHERS.get(trained.space.kind):
+            _record(run, other(run, trained, count, request["seed"], as_json))
+            return
         sides = of_run(run, trained, count, request["seed"])
     elif run or count:
         raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
@@ -118,8 +121,8 @@ def report(
     result = sides.measure(metrics=_names(metrics, gates), **request)
     result = replace(result, notes=(*result.notes, *_alarms(run)))
     _print(result, as_json)
-    if run and (run / "run.json").is_file():
-        _write(run / "report.json", dump_json(result.to_json()))
+    if run:
+        _record(run, result.to_json())
     if html:
         from textgan.cli.page import page
 
@@ -130,13 +133,14 @@ def report(
         raise GateError("; ".join(failed))
 
 
-def _run(run: Path | None, *others: object) -> Path:
-    """The run that is named, or the newest one."""
+def _run(run: Path | None, *others: object) -> tuple[Path, Model]:
+    """The run that is named, or the newest one, and its model."""
     from textgan import model
 
     if any(others):
         raise UsageError("--reference, --data and --train go with --samples FILE; a run has its own held-out text")
-    return run or model.newest_run()
+    run = run or model.newest_run()
+    return run, model.load(run)
 
 
 def _names(metrics: str | None, gates: Iterable[Gate]) -> list[str]:
@@ -154,6 +158,16 @@ def _alarms(run: Path | None) -> list[str]:
     from textgan import runs
 
     return [f"at step {alarm['step']:,} of training, {alarm['text']}" for alarm in runs.alarms(run)]
+
+
+OTHERS = {"toy": points.measure}
+"""What measures runs on samples that are no text, by their kind."""
+
+
+def _record(run: Path, found: dict[str, Any]) -> None:
+    """Write report.json into the folder of a run; a model folder has none."""
+    if (run / "run.json").is_file():
+        _write(run / "report.json", dump_json(found))
 
 
 def _write(path: Path, text: str) -> None:

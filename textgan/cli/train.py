@@ -28,6 +28,7 @@ Examples:
   textgan train -c runs/first --seed 1                 the same settings again, another seed
   textgan train --corpus billion_word --data FOLDER    the paper's experiment: days on a CPU, where -c quick fits
   textgan train -c wgan_gp --dry-run                   build it all, count its parameters, train nothing
+  textgan train --corpus 8gaussians                    points of the plane; pictures of the critic in runs/NAME/pictures
 
 `textgan config show --describe` explains every setting that -s takes. Ctrl-C saves a checkpoint and stops; --resume
 goes on from it."""
@@ -57,7 +58,7 @@ def train(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Train a GAN on text, and leave a run: its model, checkpoints, samples and figures."""
+    """Train a GAN on text or points, and leave a run: its model, checkpoints, samples and figures."""
     folder = _folder(run, resume)
     if resume and preset_or_file is None and folder is not None and (folder / "run.json").is_file():
         preset_or_file = str(folder)
@@ -122,10 +123,8 @@ def _describe(config: Config, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told))
         return
-    corpus = told["corpus"]
     click.echo(
-        f"preset {config.preset} on {printable(config.corpus.name)}: {corpus['train']:,} rows of training text, "
-        f"{corpus['heldout']:,} held out, {corpus['symbols']} symbols\n"
+        f"preset {config.preset} on {printable(config.corpus.name)}: {told['summary']}\n"
         f"generator {told['generator_parameters']:,} parameters, critic {told['critic_parameters']:,}\n"
         f"{config.training.steps:,} generator steps of {config.training.batch} samples"
     )

@@ -63,6 +63,11 @@ def card(name: str) -> Card:
     return Card(name=name, **tomllib.loads(text))
 
 
+def kind_of(name: str) -> str:
+    """Return the kind of sample that a corpus has: its card's, and text for what has no card."""
+    return card(name).kind if name in names() else "text"
+
+
 def suits(name: str) -> tuple[str, dict[str, Any]]:
     """Return the preset and the settings a corpus is trained with by default: its card's, or `quick` for a path.
 

@@ -49,6 +49,10 @@ def _images(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -
     raise TextganError(f"{card.name} is a corpus of images, and image mode is not there yet; name a corpus of text")
 
 
+def _formula(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
+    raise UsageError(f"{card.name} is points by a formula, not text; {card.how_to_get}")
+
+
 def _nltk(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
     raise UsageError("nltk is many corpora; name one, such as nltk:brown")
 
@@ -63,6 +67,7 @@ def _oracle(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -
 
 LAYOUTS: dict[str, Layout] = {
     "billion_word": billion_word.source,
+    "formula": _formula,
     "grammar": _grammar,
     "images": _images,
     "nltk": _nltk,

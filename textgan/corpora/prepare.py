@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from textgan.symbols import UNITS, Symbols
 SCHEMA = 3  # part of every key: raise it when the same text gives other rows
 MOST_LABELS = 1_000
 Tell = Callable[[str], None]
+Space = TypeVar("Space", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,13 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Rows of training and of held-out text in one space."""
+class Corpus(Generic[Space]):
+    """Rows of training and of held-out data in one space: text's is `Symbols`."""
 
     name: str
     fingerprint: str
     """Of the rows and their space, hex: equal for equal text from other files."""
-    space: Symbols
+    space: Space
     train: Rows
     heldout: Rows
     facts: dict[str, Any]
@@ -98,7 +99,7 @@ def prepare(
     processes: int = 0,
     tell: Tell = lambda line: None,
     show: Show = lambda stage, lines, share: None,
-) -> Corpus:
+) -> Corpus[Symbols]:
     """Return the corpus, reading its text only where its rows are not in the cache.
 
     Args:
@@ -279,7 +280,7 @@ def _facts(source: Source, survey: Survey, damage: Damage, cut: str, unknown: in
     }
 
 
-def _open(name: str, root: Path, entry: dict[str, Any]) -> Corpus:
+def _open(name: str, root: Path, entry: dict[str, Any]) -> Corpus[Symbols]:
     folder = matrix.rows_folder(root, entry["fingerprint"])
     space = matrix.open_space(folder, Symbols.from_json)
     train, heldout = (matrix.open_rows(folder, side) for side in SIDES)

@@ -78,4 +78,4 @@ _LOOKS: dict[str, Callable[[str, Path], str]] = {
     "nltk": _nltk,
     "oracle": _built_in("oracle"),
 }
-_ALWAYS = {"grammar", "oracle", "python_docs"}  # layouts of what needs no getting
+_ALWAYS = {"formula", "grammar", "oracle", "python_docs"}  # layouts of what needs no getting

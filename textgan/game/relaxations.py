@@ -124,6 +124,11 @@ def _through(soft: Tensor, ids: Tensor) -> Tensor:
     return _one_hot(soft, ids) + (soft - soft.detach())
 
 
+def identity(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What needs no relaxation, any shape: the sample itself, which is also its row."""
+    return logits, logits
+
+
 DRAWN_AT_ONE = frozenset({"gumbel_softmax", "gumbel_straight_through"})
 """Relaxations whose ids are drawn from the softmax of the logits at temperature 1, whatever theirs is."""
 RELAXATIONS: dict[str, Relaxation] = {
@@ -134,3 +139,6 @@ RELAXATIONS: dict[str, Relaxation] = {
     "gumbel_straight_through": gumbel_straight_through,
     "reinforce": reinforce,
 }
+"""Of symbols."""
+EXACT: dict[str, Relaxation] = {"identity": identity}
+"""Of samples that are not discrete."""

@@ -65,6 +65,14 @@ GENERATORS = (
         ("generator.net=causal_transformer",),
         notes="That the noise is added to all that is read is ours.",
     ),
+    Method(
+        "mlp",
+        "points of the plane",
+        "z → blocks × [Linear → relu] → Linear → point",
+        (Source(WGAN_GP, "figure 1 and its code for toys"),),
+        ("generator.net=mlp",),
+        notes="There width 512 and 3 blocks. For points alone (preset toy).",
+    ),
 )
 
 CRITICS = (
@@ -109,6 +117,14 @@ CRITICS = (
         (Source(ATTENTION, "eq. 1"), Source(GPT2, "section 2.3, the block"), Source(SCRATCH)),
         ("critic.net=causal_transformer",),
         notes="Not linear between kinks.",
+    ),
+    Method(
+        "mlp",
+        "points of the plane",
+        "point → blocks × [Linear → relu] → Linear → score",
+        (Source(WGAN_GP, "figure 1 and its code for toys"),),
+        ("critic.net=mlp",),
+        notes="There width 512 and 3 blocks. For points alone (preset toy). Linear between kinks.",
     ),
 )
 

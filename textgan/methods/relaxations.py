@@ -59,4 +59,11 @@ RELAXATIONS = (
             Refusal("generator.temperature=0.5", "it knows the softmax at temperature 1"),
         ),
     ),
+    Method(
+        "identity",
+        "none at all: points are continuous",
+        "the generator's output itself",
+        select=("generator.relaxation=identity",),
+        notes="For points of the plane (preset toy); text takes the others.",
+    ),
 )

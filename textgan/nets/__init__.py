@@ -1,6 +1,6 @@
-"""Nets: noise to samples, samples to scores. One table a side; a new net is one class and one line here."""
+"""Nets: noise to samples, samples to scores. One table a side and kind of sample; a new net is one class, one line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from textgan.nets.attention import (
@@ -10,6 +10,7 @@ from textgan.nets.attention import (
     TransformerGenerator,
 )
 from textgan.nets.conditional import AuxiliaryCritic, ProjectionCritic
+from textgan.nets.plane import PlaneCritic, PlaneGenerator
 from textgan.nets.recurrent import LSTMGenerator, RecurrentCritic, RecurrentGenerator
 from textgan.nets.sequence import DownsamplingCritic, PaperCritic, PaperGenerator, UpsamplingGenerator
 
@@ -30,3 +31,7 @@ CRITICS: dict[str, Callable[..., Any]] = {
 }
 CONDITIONAL_CRITICS = {"projection": ProjectionCritic, "auxiliary": AuxiliaryCritic}
 """How a critic takes labels: what wraps it."""
+
+GENERATORS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {"text": GENERATORS, "toy": {"mlp": PlaneGenerator}}
+CRITICS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {"text": CRITICS, "toy": {"mlp": PlaneCritic}}
+"""By kind of sample; nets of one kind share one constructor, whose sizes the kind's space gives."""

@@ -117,16 +117,21 @@ class Source:
     labels: npt.NDArray[Any] | None = None
 
     def draw(self, count: int, rng: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Draw rows (count, position) with replacement, and their labels (count,).
+        """Draw rows with replacement: int64 ids (count, position), or points as they are; and labels (count,).
 
         The paper goes through shuffled epochs; drawing with replacement needs no state and has the same distribution.
         """
         chosen = drawn(partial(torch.randint, len(self.ids), (count,)), rng, torch.device("cpu")).numpy()
 
         def of(column: npt.NDArray[Any]) -> Tensor:
-            return drawn(lambda generator: torch.from_numpy(column[chosen].astype(np.int64)), rng, device)
+            return drawn(lambda generator: as_tensor(column[chosen]), rng, device)
 
         return of(self.ids), None if self.labels is None else of(self.labels)
+
+
+def as_tensor(rows: npt.NDArray[Any]) -> Tensor:
+    """Rows as a tensor: whole numbers as int64, others as they are."""
+    return torch.from_numpy(rows.astype(np.int64) if np.issubdtype(rows.dtype, np.integer) else rows)
 
 
 @dataclass(frozen=True)

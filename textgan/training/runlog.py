@@ -1,11 +1,11 @@
-"""The log of a run: `run.json`, one JSON row a line in `metrics.jsonl`, samples a file an evaluation."""
+"""The log of a run: `run.json`, a JSON row a line in `metrics.jsonl`, samples and pictures files an evaluation."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,11 @@ class RunLog:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
 
-    def samples(self, step: int, lines: Sequence[str]) -> None:
-        """Write the samples of an evaluation, one a line."""
+    def evaluated(self, step: int, lines: Sequence[str], pictures: Mapping[str, str]) -> None:
+        """Write the samples of an evaluation, one a line, and its pictures, SVG by name."""
         write_text(self.folder / "samples" / f"step-{step:06d}.txt", "".join(line + "\n" for line in lines))
+        for name, picture in pictures.items():
+            write_text(self.folder / "pictures" / f"step-{step:06d}-{name}.svg", picture)
 
     def sync(self) -> None:
         """Flush the rows to the disk, before a checkpoint relies on them."""

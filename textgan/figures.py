@@ -1,0 +1,75 @@
+"""The figures of an evaluation in words: a line of progress, the table of a model card. One entry a kind of sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+Evaluation = Mapping[str, Any]
+
+
+class Row(NamedTuple):
+    """One figure, with that of real rows at the same count beside it."""
+
+    name: str
+    value: str
+    floor: str
+
+
+def figures(evaluation: Evaluation) -> str:
+    """Put the evaluation of generated samples in a line, each figure beside real data's own, which is its floor."""
+    return ", ".join(f"{name} {value} (real {floor})" for name, value, floor in _shown(evaluation).line(evaluation))
+
+
+def table(evaluation: Evaluation) -> list[str]:
+    """Write the table of a model card, in Markdown, a line each."""
+    rows = [f"| {' | '.join(row)} |" for row in _shown(evaluation).rows(evaluation)]
+    return [_shown(evaluation).head, "|---|---|---|", *rows]
+
+
+def _of_text(evaluation: Evaluation) -> Iterator[Row]:
+    shown = {"JSD-4": evaluation["jsd"].get("4"), "words": evaluation["words"], "unique": evaluation["unique"]}
+    for name, figure in shown.items():
+        if figure:
+            yield Row(name, _number(figure["value"]), _number(figure["floor"]))
+
+
+def _jsd(evaluation: Evaluation) -> Iterator[Row]:
+    for n, figure in evaluation["jsd"].items():
+        if figure["value"] is not None and figure["floor"] is not None:
+            yield Row(n, f"{figure['value']:.4f}", f"{figure['floor']:.4f}")
+
+
+def of_points(evaluation: Evaluation) -> Iterator[Row]:
+    """Yield the figures of generated points."""
+    for name in ("modes", "balanced"):
+        figure = evaluation[name]
+        yield Row(name, f"{figure['value']} of {figure['of']}", str(figure["floor"]))
+    for name, digits in (("good", 3), ("distance", 4)):
+        yield Row(name, *(f"{evaluation[name][side]:.{digits}f}" for side in ("value", "floor")))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+class Shown(NamedTuple):
+    """How the evaluation of one kind of sample is shown."""
+
+    line: Callable[[Evaluation], Iterator[Row]]
+    """What progress tells."""
+    rows: Callable[[Evaluation], Iterator[Row]]
+    """What the model card tells."""
+    head: str
+    """Of the card's table."""
+
+
+SHOWN = {
+    "jsd": Shown(_of_text, _jsd, "| n | JSD (bits) | real text at the same count |"),
+    "modes": Shown(of_points, of_points, "| | generated | real points at the same count |"),
+}
+"""By the figure that only this kind has."""
+
+
+def _shown(evaluation: Evaluation) -> Shown:
+    return next(shown for figure, shown in SHOWN.items() if figure in evaluation)

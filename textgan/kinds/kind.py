@@ -1,0 +1,77 @@
+"""What a kind of sample brings to the one core: everything that assembling a run does for it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy.typing as npt
+from torch import nn
+
+from textgan.config import Config
+from textgan.contract import Relaxation
+from textgan.corpora.passes import Show
+from textgan.corpora.prepare import Corpus
+from textgan.game.steps import Game
+from textgan.metrics.lines import Lines
+
+Evaluate = Callable[[Sequence[str]], dict[str, Any]]
+"""Generated lines to strict JSON, of which `figures` knows how to show it."""
+
+
+class Reference(NamedTuple):
+    """The text of a corpus as its rows are cut."""
+
+    heldout: Lines
+    training: Lines
+    sources: npt.NDArray[Any]
+    """The line that each held-out row was cut from, (row,)."""
+
+
+class Open(Protocol):
+    """Makes the corpus of a configuration ready."""
+
+    def __call__(self, config: Config, tell: Callable[[str], None], show: Show) -> Corpus[Any]:
+        """Return its rows."""
+
+
+class Sight(NamedTuple):
+    """A state as it is looked at."""
+
+    critic: nn.Module
+    game: Game
+    corpus: Corpus[Any]
+    samples: Sequence[str]
+    step: int
+
+
+Seen = tuple[dict[str, Any], dict[str, str]]
+"""Figures for the evaluation, and SVG files by name."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of sample; `SPACES`, `GENERATORS_OF` and `CRITICS_OF` have its space and nets under the same name."""
+
+    open: Open
+    relaxations: Mapping[str, Relaxation]
+    """Those that its generators can have."""
+    terms: Collection[str]
+    """Those generator terms that can look at its rows."""
+    check_memory: Callable[[Any, int, int | None], None]
+    """Refuses a batch in a space that would not fit in the free memory, where that is known."""
+    extent: Callable[[Any], Mapping[str, int]]
+    """How large its space is, for the record of a run."""
+    summary: Callable[[Corpus[Any]], str]
+    """A corpus in a line."""
+    advice: Callable[[Corpus[Any]], str | None]
+    """What may be wrong with a corpus, in a line, or None."""
+    evaluation: Callable[[Corpus[Any], Config, int], Evaluate]
+    """What measures samples, so many as a rule."""
+    score: Callable[[Mapping[str, Any]], float | None]
+    """The number of an evaluation that ranks checkpoints, lower is better."""
+    look: Callable[[Sight], Seen]
+    """What a critic shows besides its scores."""
+    reference: Callable[[Corpus[Any]], Reference]
+    """Its text; refuses where it has none."""

@@ -1,0 +1,93 @@
+"""Text: lines of symbols, drawn from what the generator gives and measured by their n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textgan import memory
+from textgan.config import Config
+from textgan.corpora.passes import Show
+from textgan.corpora.prepare import Corpus, Settings, prepare
+from textgan.game.relaxations import RELAXATIONS
+from textgan.game.terms import TERMS
+from textgan.kinds.kind import Evaluate, Kind, Reference
+from textgan.metrics.lines import Lines
+from textgan.metrics.monitor import training_evaluation
+from textgan.spaces import Text
+from textgan.symbols import Symbols
+
+SEEN = 65_536  # rows by which padding is judged
+
+
+def open_text(config: Config, tell: Callable[[str], None], show: Show) -> Corpus[Symbols]:
+    """Prepare the corpus of a configuration, or find it ready."""
+    c, t = config.corpus, config.text
+    return prepare(c.name, Settings.of(c, t), data=c.data, processes=c.processes, tell=tell, show=show)
+
+
+def check_memory(space: Text, batch: int, available: int | None) -> None:
+    """Refuse one-hot samples (batch, position, symbol) that would not fit in so many bytes."""
+    memory.check(batch=batch, length=space.length, symbols=space.size, available=available)
+
+
+def lines_of(space: Symbols, ids: npt.NDArray[Any]) -> Lines:
+    """Rows as lines, decoded when they are asked for."""
+    return Lines(len(ids), lambda places: space.decode(np.asarray(ids[places])))
+
+
+def reference(corpus: Corpus[Symbols]) -> Reference:
+    """Return the text of a corpus."""
+    heldout, training = (lines_of(corpus.space, rows.ids) for rows in (corpus.heldout, corpus.train))
+    return Reference(heldout, training, corpus.heldout.lines)
+
+
+def summary(corpus: Corpus[Symbols]) -> str:
+    """One line on a corpus: rows, symbols, cut and split."""
+    facts = corpus.facts
+    return (
+        f"{len(corpus.train.ids):,} training and {len(corpus.heldout.ids):,} held-out rows of {corpus.space.length} "
+        f"({facts['cut']}), {corpus.space.size} symbols, held out by {facts['split']}"
+    )
+
+
+def padding(corpus: Corpus[Symbols]) -> str | None:
+    """Say so where most of a row is padding: nets spend their time on it, and may learn nothing else."""
+    filled = np.count_nonzero(corpus.train.ids[:SEEN], axis=1)
+    share = 1 - filled.mean() / corpus.space.length
+    if share <= 0.5:
+        return None
+    enough = max(2, int(np.quantile(filled, 0.9)))
+    return f"{share:.0%} of the positions are padding; text.length={enough} holds 9 of 10 lines, and is learnt sooner"
+
+
+def evaluation(corpus: Corpus[Symbols], config: Config, count: int) -> Evaluate:
+    """Return the metrics of `metrics.monitor` against the held-out rows."""
+    text = reference(corpus)
+    return training_evaluation(
+        text.heldout, text.training, [count], length=corpus.space.characters, seed=config.training.seed
+    )
+
+
+def score(evaluation: Mapping[str, Any]) -> float | None:
+    """JSD-4, which is None where no line is so long."""
+    value: float | None = evaluation["jsd"]["4"]["value"]
+    return value
+
+
+TEXT = Kind(
+    open=open_text,
+    relaxations=RELAXATIONS,
+    terms=TERMS.keys(),
+    check_memory=check_memory,
+    extent=lambda space: {"symbols": space.size},
+    summary=summary,
+    advice=padding,
+    evaluation=evaluation,
+    score=score,
+    look=lambda sight: ({}, {}),
+    reference=reference,
+)
