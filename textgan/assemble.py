@@ -109,6 +109,10 @@ def build_on(config: Config, corpus: Corpus, device: torch.device) -> Parts:
     space, labelled = Text.from_json(corpus.space.to_json()), bool(corpus.space.labels)
     if labelled and config.window_likelihood.weight:
         raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
+    if labelled and config.game.condition == "auxiliary" and config.generator.relaxation == "reinforce":
+        raise UsageError(
+            "game.condition: auxiliary teaches labels through the sample, as reinforce cannot; use projection"
+        )
     check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
     game = build_game(config, terms, labelled=labelled)
@@ -337,14 +341,14 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     drawn = {
         side: Source(rows.ids, to_sample, rows.labels).draw(OVERFIT, rng, plan.device) for side, rows in sides.items()
     }
-    samples = {side: to_sample(rows) for side, (rows, _) in drawn.items()}
+    samples = {side: plan.smoothed(to_sample(rows), state.step) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
     relaxation = RELAXATIONS[parts.config.generator.relaxation]
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
         generator = bind_generator(state.generator.net, conditions["fake"])
-        output = generator(noise, lambda x: relaxation(x, temperature=plan.temperature, rng=rng))
+        output = generator(noise, lambda x: relaxation(x, temperature=plan.temperature_at(state.step), rng=rng))
         samples["fake"] = output.sample
         values = {
             side: mean(lambda critic, x: critic(x), state.critic.net, x, conditions[side])

@@ -78,6 +78,11 @@ def _without_critic(config: Config) -> Iterator[str]:
             yield "feature_matching.weight: it matches a critic's features, and critic.net is none; choose a critic"
 
 
+def _reinforce(config: Config) -> Iterator[str]:
+    if config.generator.relaxation == "reinforce" and config.feature_matching.weight:
+        yield "feature_matching.weight: reinforce lets no gradient through the sample, by which it teaches; set it to 0"
+
+
 def _objective(config: Config) -> Iterator[str]:
     g = config.game
     if g.real_label != 1 and not OBJECTIVES[g.objective].target:
@@ -116,5 +121,5 @@ AT_ONE = ("count_critic", "window_likelihood", "likelihood")
 """Terms that take the softmax of the logits as they are."""
 PIECEWISE_LINEAR = ("downsampling", "paper", "none")
 """Critics made of sums, means and (leaky) ReLUs alone."""
-CHECKS = (_names, _sizes, _terms, _without_critic, _objective, _optimizers, _constraints, _graphs)
+CHECKS = (_names, _sizes, _terms, _without_critic, _reinforce, _objective, _optimizers, _constraints, _graphs)
 """What each yields is a reason to refuse; later ones may rely on earlier ones."""

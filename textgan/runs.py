@@ -238,7 +238,7 @@ def last_started() -> Path:
 FREE_TO_CHANGE = {"steps", "minutes", "device", "graphs", "log_every", "evaluate_every"}
 """Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned.
 
-Steps are also the length of a schedule that is not constant: with another total, what is learned is told to differ.
+Steps are also the length of every schedule that is not constant: with another total, what is learned is told to differ.
 """
 
 
@@ -286,11 +286,20 @@ def _check_changes(folder: Path, config: Config, watch: Watch) -> None:
     bound = [told for key, told in changed.items() if key.removeprefix("training.") not in FREE_TO_CHANGE | {"preset"}]
     if bound:
         raise UsageError(f"{folder} was started with another configuration ({'; '.join(bound)}); resume it unchanged")
-    if "training.steps" in changed and config.training.schedule != "constant":
-        watch.note(
-            f"{changed['training.steps']} changes the {config.training.schedule} schedule of the learning rates: "
-            "the result is not that of an uninterrupted run"
-        )
+    if "training.steps" in changed:
+        for what in _moving(config):
+            watch.note(f"{changed['training.steps']} changes {what}: the result is not that of an uninterrupted run")
+
+
+def _moving(config: Config) -> Iterator[str]:
+    """What goes with the share of the steps that is done."""
+    if config.training.schedule != "constant":
+        yield f"the {config.training.schedule} schedule of the learning rates"
+    if config.generator.final_temperature not in (0, config.generator.temperature):
+        yield "the schedule of the temperature"
+    first, last = config.game.real_smoothing
+    if first != last:
+        yield "the schedule of the smoothing of real samples"
 
 
 def _flat(section: schema.Section, prefix: str = "") -> dict[str, Any]:
