@@ -330,6 +330,9 @@ class Layer(nn.Linear):
         super().__init__(1, 1, bias=False)
         nn.init.constant_(self.weight, value)
 
+    def features(self, samples: Tensor) -> Tensor:
+        return samples
+
     def forward(self, samples: Tensor) -> Tensor:
         return super().forward(samples).squeeze(1)
 
