@@ -80,7 +80,8 @@ def test_no_gradient_reaches_the_critic_by_its_real_features(rng: torch.Generato
 def test_a_generator_step_matches_the_critics_features(critic: str, weight: float, rng: torch.Generator) -> None:
     torch.manual_seed(0)
     shape = {"length": 8, "symbols": 5, "width": 6, "blocks": 1, "kernel": 3}
-    generator, judge = GENERATORS["paper"](latent=4, **shape), CRITICS[critic](**shape)
+    generator: Any = GENERATORS["paper"](latent=4, **shape)
+    judge: Any = CRITICS[critic](**shape)
     noise, real = torch.randn(6, 4, generator=rng), torch.rand(4, 8, 5, generator=rng)
 
     def relax(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +94,7 @@ def test_a_generator_step_matches_the_critics_features(critic: str, weight: floa
         rows=torch.zeros(6, 8, dtype=torch.int64), real=real, judged=4, rng=rng,
     )  # fmt: skip
     sample = generator(noise, relax).sample[:4]
-    gap = judge.features(sample).mean(0) - judge.features(real).mean(0)  # type: ignore[operator]
+    gap = judge.features(sample).mean(0) - judge.features(real).mean(0)
     loss = 2 * gap.square().sum() - weight * judge(sample).mean()
     torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, list(generator.parameters())))
     assert step.losses["feature_matching"].item() == pytest.approx(gap.square().sum().item(), rel=1e-5)

@@ -167,7 +167,7 @@ def test_a_weight_of_zeros_stays_finite() -> None:
 
 
 def test_biases_and_gains_are_left_alone() -> None:
-    net = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
+    net: Any = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
     before = [net[0].bias.clone(), net[1].weight.clone(), net[1].bias.clone()]
     RULE.prepare(net)
     assert all(torch.equal(a, b) for a, b in zip(before, [net[0].bias, net[1].weight, net[1].bias], strict=True))
