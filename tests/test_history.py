@@ -73,7 +73,7 @@ def game_distances(inertia: float, steps: int, start: tuple[float, float]) -> li
     return path
 
 
-@pytest.mark.parametrize("start", [(-0.5, 0.5), (0.5, 0.5), (2.0, 0.0)])
+@pytest.mark.parametrize("start", [(-0.5, 0.5), (2.0, 0.0)])
 def test_the_papers_game_converges_with_it_alone(start: tuple[float, float]) -> None:
     """Salimans et al. 2016, section 3.3, gives the game and no numbers; weight .25 and rate .05 are ours."""
     assert min(game_distances(0.0, 500, start)[-200:]) > 0.5
