@@ -248,6 +248,18 @@ def test_plain_settings_reach_the_plan(tiny_text: Path) -> None:
     assert (plan.temperature, plan.final_temperature, plan.real_smoothing, plan.pretrain) == (1, 0.5, (0.3, 0.1), 7)
 
 
+def test_the_critics_check_is_of_the_critic_as_the_game_constrains_it(tiny_text: Path) -> None:
+    parts = build(smoke(tiny_text, game__constraint="gradient_normalisation", game__penalties={}))
+    assert parts.state.critic is not None
+    checked = assemble.critic_check(parts)["critic"]
+    with torch.no_grad():
+        for weights in parts.state.critic.parameters[-2:]:
+            weights.mul_(1000)  # c D scores and slopes as D under this constraint
+    large = assemble.critic_check(parts)["critic"]
+    assert large == pytest.approx(checked, rel=1e-3)
+    assert all(abs(checked[side]) < 1 for side in ("train", "heldout", "fake"))
+
+
 def test_rows_go_to_the_terms_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assemble, "BLOCK", 3)
     ids = np.arange(14, dtype=np.uint16).reshape(7, 2)

@@ -77,7 +77,7 @@ def rng() -> torch.Generator:
 def nets(shape: tuple[int, ...]) -> tuple[PaperGenerator, PaperCritic, PlainGenerator, PlainCritic]:
     _, length, symbols, width, blocks, kernel = shape
     torch.manual_seed(0)
-    sizes = {"length": length, "symbols": symbols, "width": width, "blocks": blocks, "kernel": kernel}
+    sizes: dict[str, Any] = {"length": length, "symbols": symbols, "width": width, "blocks": blocks, "kernel": kernel}
     ours = PaperGenerator(latent=4, **sizes).double(), PaperCritic(**sizes).double()
     plain = PlainGenerator(latent=4, **sizes).double(), PlainCritic(**sizes).double()
     for a, b in zip(plain, ours, strict=True):

@@ -82,6 +82,9 @@ RECURRENT = {"generator.net": "recurrent"}
             ({"game.objective": name, "game.real_label": 0.9}, rf"^game\.real_label: {name} has no labels .*minimax")
             for name in ("wasserstein", "relativistic", "hinge")
         ),
+        ({"game.constraint": "spectral_norm", "critic.net": "recurrent"}, r"^game\.constraint: spectral_norm bounds"),
+        ({"game.penalties": {"consistency": 1.0}}, r"^critic\.dropout: must be above 0 with the penalty consistency"),
+        ({"critic.dropout": 0.5}, r"^critic\.dropout: nothing but the penalty consistency drops values"),
         ({"generator.optimizer": "rmsprop"}, r"^generator\.betas: rmsprop .*set generator\.betas=\[0\.0, 0\.99\]"),
         ({"critic.optimizer": "rmsprop"}, r"^critic\.betas: rmsprop .*set critic\.betas=\[0\.0, 0\.99\]"),
         (
@@ -169,7 +172,8 @@ ALONE: list[dict[str, Any]] = [
     *({"generator.relaxation": name} for name in RELAXATIONS),
     *({"game.constraint": name} for name in CONSTRAINTS),
     *({"game.objective": name} for name in OBJECTIVES),
-    *({"game.penalties": {name: 1.0}} for name in (*PENALTIES, *EQUALITIES)),
+    *({"game.penalties": {name: 1.0}} for name in (*PENALTIES, *EQUALITIES) if name != "consistency"),
+    {"game.penalties": {"consistency": 1.0}, "critic.dropout": 0.5},
     {"feature_matching.weight": 1.0},
     {"feature_matching.weight": 1.0, "game.weight": 0.0, "critic.net": "paper"},
     {"game.historical_averaging": 0.1},

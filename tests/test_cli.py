@@ -28,7 +28,9 @@ OPTIONS = {
     "generate": "--json --label --model --out --seed --temperature -n",
     "report": "--compat --count --count-pads --data --encoder --fail-above --fail-below --html --json --max-chars "
     "--max-lines --metrics --n --pieces --reference --references --samples --seed --train",
+    "methods": "--json",
     "compare": "--count --json --metrics --models --n --seed",
+    "sweep": "--column --corpus --data --dry-run --jobs --json --label-column --out --retry --set",
     "bench": "--config --count --device --json --repeats --set --threads --widths",
     "show": "--config --describe --json --origin --set",
 }

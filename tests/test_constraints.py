@@ -129,9 +129,11 @@ def test_a_piecewise_linear_critic_has_the_promised_slope(
     assert found.max() <= 1
 
 
-@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize("critic", ["paper", "downsampling"])
 @BOTH
-def test_our_critics_are_piecewise_linear_and_have_that_slope(name: str, critic: str, rng: torch.Generator) -> None:
+def test_our_convolutional_critics_are_piecewise_linear_and_have_that_slope(
+    name: str, critic: str, rng: torch.Generator
+) -> None:
     torch.manual_seed(0)
     net: Any = CRITICS[critic](length=9, symbols=4, width=6, blocks=2, kernel=3).double()
     samples = torch.rand((5, 9, 4), generator=rng, dtype=torch.float64)
@@ -241,7 +243,7 @@ def test_both_steps_have_the_gradients_of_the_plain_formula(name: str, objective
 
 
 @BOTH
-@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("penalty", [name for name in PENALTIES if name != "consistency"])  # which takes features
 def test_a_penalty_looks_at_the_normalised_critic(name: str, penalty: str, rng: torch.Generator) -> None:
     critic, real, fake = Quadric(rng), samples_of((4, 3), rng), samples_of((4, 3), rng)
     step = critic_step(
@@ -262,6 +264,9 @@ def test_a_critic_without_slope_has_finite_gradients_of_every_order(name: str, b
     class Flat:
         def __call__(self, samples: Tensor) -> Tensor:
             return samples @ weight + offset
+
+        def features(self, samples: Tensor) -> Tensor:
+            return samples
 
     critic = wrapped(name, Flat())
     real, fake = torch.ones(3, 5), torch.zeros(3, 5, requires_grad=True)

@@ -159,7 +159,7 @@ def recurrent(text: Path, **flags: Any) -> Config:
 
 @pytest.mark.parametrize("net", ["upsampling", "paper"])
 def test_a_net_without_likelihood_is_refused_in_one_line(net: str, tiny_text: Path) -> None:
-    line = rf"^likelihood\.weight: the net '{net}' gives no likelihood; set generator\.net=recurrent$"
+    line = rf"^likelihood\.weight: the net '{net}' gives no likelihood; set generator\.net to recurrent, lstm, .*$"
     with pytest.raises(UsageError, match=line):
         check(recurrent(tiny_text, **{"generator.net": net}))
     check(recurrent(tiny_text))

@@ -140,9 +140,15 @@ def test_order_of_events_and_the_log() -> None:
     assert [row["step"] for row in recorder.rows if "evaluation" in row] == [3, 6, 7]
     logged = [row for row in recorder.rows if "generator" in row]
     assert [row["step"] for row in logged] == [2, 4, 6, 7]
-    assert logged[0]["critic"].keys() == {"loss", "objective", "gradient_penalty", "gradient_norm"}
+    scores = {"score_real", "score_fake"}
+    assert logged[0]["critic"].keys() == {"loss", "objective", "gradient_penalty", "gradient_norm"} | scores
     assert logged[0]["generator"].keys() == {"loss", "adversarial", "count_critic", "gradient_norm"}
     assert (ending.stopped, ending.metrics) == ("finished", {"score": -7})
+
+
+def test_a_row_tells_of_the_last_critic_step_since_the_row_before() -> None:
+    _, recorder, _ = trained(dataclasses.replace(PLAN, critic_every=3))  # turns before steps 1 and 4
+    assert [row["step"] for row in recorder.rows if "critic" in row] == [2, 4]
 
 
 def test_a_signal_saves_without_measuring() -> None:
@@ -270,7 +276,7 @@ def test_an_update_waits_once_for_the_device(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Tensor, "item", None)  # one wait a number
     plan = dataclasses.replace(PLAN, critic_steps=2, latent=1)
     losses = play_step(state, plan, POINTS, game, RELAXATIONS["softmax"])
-    assert waits == [4, 4, 3]  # loss, objective, penalty and norm, twice; loss, adversarial and norm
+    assert waits == [6, 6, 3]  # loss, objective, penalty, two scores and norm, twice; loss, adversarial and norm
     assert losses["critic"]["r1"] == pytest.approx(0.5, rel=0.5)
 
 

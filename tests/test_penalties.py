@@ -91,8 +91,11 @@ PAID: dict[str, Callable[[Tensor], Tensor]] = BETWEEN | {
     "zero_centred_mid": lambda rows: rows.square().sum(1) / 2,
     "zero_centred_mixture": lambda rows: rows.square().sum(1) / 2,
     "adversarial_lipschitz": lambda rows: above_one(rows.square().sum(1).sqrt()) ** 2,
+    "consistency": lambda rows: torch.zeros(1),  # without dropout
 }
 """What a linear critic pays for its weights (1, axis)."""
+
+OF_SCORES = [name for name in PENALTIES if name != "consistency"]  # which has tests of its own, with dropout
 
 
 def test_every_penalty_is_tested_here() -> None:
@@ -265,7 +268,7 @@ def test_slopes_send_nothing_back_into_the_samples(rng: torch.Generator) -> None
     assert torch.autograd.grad(paid, (weight, samples), allow_unused=True)[1] is None
 
 
-@pytest.mark.parametrize("name", sorted(set(PENALTIES) - {"adversarial_lipschitz"}))  # whose r, held fixed, would move
+@pytest.mark.parametrize("name", sorted(set(OF_SCORES) - {"adversarial_lipschitz"}))  # whose r, held fixed, would move
 def test_gradients_agree_with_finite_differences(name: str, rng: torch.Generator) -> None:
     real, fake = sides((3, 4, 2), rng)
     weights = [
@@ -284,8 +287,8 @@ def test_gradients_agree_with_finite_differences(name: str, rng: torch.Generator
     assert torch.autograd.gradcheck(paid, weights)
 
 
-@pytest.mark.parametrize("name", PENALTIES)
-@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize("name", OF_SCORES)
+@pytest.mark.parametrize("critic", ["paper", "downsampling"])
 def test_gradients_through_our_rectifier_are_those_through_torchs(
     name: str, critic: str, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,7 +81,7 @@ def test_a_generator_answers_in_float32(name: str, rng: torch.Generator) -> None
     exact, low = net(noise, relax), NETS["bf16"](net, CPU)(noise, relax)
     assert isinstance(low, Output)
     assert low.ids.dtype == torch.int64
-    if name != "recurrent":  # which reads what it has drawn
+    if not hasattr(net, "teacher"):  # one that writes symbol by symbol reads what it has drawn
         is_rounded(low.logits, exact.logits)
         is_rounded(low.sample, exact.sample)
     assert (low.logits.dtype, low.sample.dtype) == (torch.float32, torch.float32)
@@ -109,10 +109,20 @@ def test_the_other_precisions_leave_nets_as_they_are(precision: str) -> None:
 
 
 def test_a_net_has_the_methods_it_has_and_no_others(rng: torch.Generator) -> None:
-    assert not hasattr(Bfloat16(GENERATORS["paper"](latent=4, **SHAPE), CPU), "teacher")
-    recurrent: Any = GENERATORS["recurrent"](latent=4, **SHAPE)
     ids, noise = torch.ones(2, 8, dtype=torch.int64), torch.randn(2, 4, generator=rng)
-    is_rounded(Bfloat16(recurrent, CPU).teacher(ids, noise), recurrent.teacher(ids, noise))
+    for name in GENERATORS:
+        net: Any = GENERATORS[name](latent=4, **SHAPE)
+        low = Bfloat16(net, CPU)
+        assert hasattr(low, "teacher") == (name in ("recurrent", "lstm", "causal_transformer"))
+        if hasattr(low, "teacher"):
+            is_rounded(low.teacher(ids, noise), net.teacher(ids, noise))
+    samples = torch.rand(6, 8, 5, generator=rng)
+    for name in CRITICS:
+        net = CRITICS[name](**SHAPE)
+        low = Bfloat16(net, CPU)
+        assert hasattr(low, "position_scores") == (name in ("recurrent", "causal_transformer"))
+        if hasattr(low, "position_scores"):
+            is_rounded(low.position_scores(samples), net.position_scores(samples))
 
 
 @pytest.mark.parametrize("kind", sorted(CONDITIONAL_CRITICS))

@@ -246,7 +246,7 @@ def test_a_kill_before_any_of_its_writes_loses_nothing_for_good(
         ({"training.schedule": "cosine"}, ["cosine schedule of the learning rates"]),
         (
             {"generator.final_temperature": 0.5, "count_critic.weight": 0, "game.real_smoothing": (0.1, 0)},
-            ["schedule of the temperature", "schedule of the smoothing of real samples"],
+            ["schedule of generator.final_temperature", "schedule of game.real_smoothing"],
         ),
     ],
 )

@@ -28,8 +28,9 @@ from textgan.spaces import Text
 
 SPACE = Text(tuple("etaoinsr"), 9)
 LABELLED = Text(tuple("etaoinsr"), 9, labels=("bird", "fish"))
-FACTS: dict[str, Any] = {"corpus": {"facts": {"labels": {"bird": 30, "fish": 10}}}}
+FACTS: dict[str, Any] = {"step": 1, "corpus": {"facts": {"labels": {"bird": 30, "fish": 10}}}}
 NETS = ("paper", "upsampling", "recurrent")
+MORE = (*NETS, "lstm", "transformer", "causal_transformer")
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def by_itself(made: Model, seed: int, row: int, temperature: float, label: int |
     rng = keyed(seed, "generate", row // BLOCK)
     noise = torch.randn(BLOCK, 6, generator=rng)[row % BLOCK :][:1]
     given = {} if label is None else {"condition": torch.tensor([label])}
-    if made.config.generator.net == "recurrent":
+    if made.config.generator.net in ("recurrent", "lstm", "causal_transformer"):  # one number a symbol, as it is read
         numbers = torch.stack([torch.rand(BLOCK, generator=rng)[row % BLOCK] for _ in range(9)])
     else:
         numbers = torch.rand(BLOCK, 9, generator=rng)[row % BLOCK]
@@ -78,7 +79,7 @@ def by_itself(made: Model, seed: int, row: int, temperature: float, label: int |
     return "".join(SPACE.symbols[i - 1] for i in ids[: ids.index(0) if 0 in ids else 9])
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", MORE)
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 def test_a_line_is_that_of_its_row_by_itself(net: str, temperature: float) -> None:
     made = model(net)
@@ -87,7 +88,7 @@ def test_a_line_is_that_of_its_row_by_itself(net: str, temperature: float) -> No
     assert [lines[row] for row in rows] == [by_itself(made, 7, row, temperature) for row in rows]
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", MORE)
 def test_a_labelled_line_is_that_of_its_row_and_label(net: str) -> None:
     made = model(net, LABELLED)
     lines, labels = made.generate(BLOCK + 20, seed=2), made.labels(BLOCK + 20, seed=2)

@@ -20,10 +20,16 @@ def imported(folder: Path, *arguments: str) -> set[str]:
     return set(json.loads(done.err.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["generate", "--help"], ["report", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["generate", "--help"], ["report", "--help"], ["methods"]]
+)
 def test_help_needs_next_to_nothing(arguments: list[str], tmp_path: Path) -> None:
     heavy = {"numpy", "torch", "rich", "pydantic", "safetensors", "platformdirs", "pyarrow", "asyncio", "http"}
     assert not imported(tmp_path, *arguments) & heavy
+
+
+def test_methods_are_told_without_their_parts(tmp_path: Path) -> None:
+    assert "torch" not in imported(tmp_path, "methods", "--json")
 
 
 def test_a_report_of_files_needs_numpy_alone(tmp_path: Path) -> None:

@@ -73,8 +73,9 @@ def test_critic_step_adds_its_weighted_penalties(players: Players) -> None:
     objective = p.critic(p.fake).mean() - p.critic(p.real).mean()
     pays = {name: PENALTIES[name](p.critic, p.real, p.fake, rng=seeded()) for name in ("gradient_penalty", "r1")}
     loss = objective + 10 * pays["gradient_penalty"] + 3 * pays["r1"]
-    torch.testing.assert_close(step.losses, {"loss": loss.detach(), "objective": objective.detach()} | {
-        name: value.detach() for name, value in pays.items()
+    scores = {"score_real": p.critic(p.real).mean(), "score_fake": p.critic(p.fake).mean()}
+    torch.testing.assert_close(step.losses, {
+        name: value.detach() for name, value in ({"loss": loss, "objective": objective} | pays | scores).items()
     })  # fmt: skip
     torch.testing.assert_close(step.gradients, torch.autograd.grad(loss, weights(p.critic), materialize_grads=True))
     assert not any(value.requires_grad for value in (*step.losses.values(), *step.gradients))

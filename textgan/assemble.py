@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from textgan import memory
-from textgan.checks import check
+from textgan.checks import check, warnings
 from textgan.config import Config
 from textgan.contract import Constraint, Critic, Objective, Term
 from textgan.corpora import cards, matrix
@@ -34,6 +34,9 @@ from textgan.metrics.lines import Lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.model import Model, build_generator
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS
+from textgan.nets.layers import chosen
+from textgan.nets.minibatch import MinibatchCritic
+from textgan.nets.norms import resting
 from textgan.spaces import Text
 from textgan.symbols import Symbols
 from textgan.training import sampler
@@ -97,6 +100,8 @@ def build(
 ) -> Parts:
     """Build everything a run is made of."""
     check(config)
+    for line in warnings(config):
+        tell(line)
     device = choose_device(config.training.device)
     choose_precision(config.training.precision, device)  # or say so before the corpus is read
     if config.training.graphs and device.type != "cuda":
@@ -113,6 +118,8 @@ def build_on(config: Config, corpus: Corpus, device: torch.device) -> Parts:
         raise UsageError(
             "game.condition: auxiliary teaches labels through the sample, as reinforce cannot; use projection"
         )
+    if labelled and config.generator.norm == "virtual_batch":
+        raise UsageError("generator.norm: virtual_batch needs a corpus without labels; its reference batch has none")
     check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
     game = build_game(config, terms, labelled=labelled)
@@ -152,7 +159,12 @@ def build_critic(config: Config, space: Text) -> nn.Module | None:
     c = config.critic
     if c.net == "none":
         return None
-    critic = CRITICS[c.net](length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel)
+    critic: nn.Module = CRITICS[c.net](
+        length=space.length, symbols=space.size, width=c.width, blocks=c.blocks, kernel=c.kernel,
+        **chosen(norm=c.norm, dropout=c.dropout),
+    )  # fmt: skip
+    if c.minibatch != "none":
+        critic = MinibatchCritic(critic, c.minibatch)
     if space.labels:
         critic = CONDITIONAL_CRITICS[config.game.condition](critic, labels=len(space.labels))
     build_constraint(config).prepare(critic)
@@ -215,7 +227,8 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         temperature=config.generator.temperature, final_temperature=config.generator.final_temperature,
         real_smoothing=config.game.real_smoothing, pretrain=config.likelihood.pretrain,
         schedule=t.schedule, seed=t.seed, log_every=t.log_every,
-        evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"), device=device,
+        evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"),
+        processor_seconds=t.processor_minutes * 60 or float("inf"), device=device,
         precision=choose_precision(t.precision, device), graphs=t.graphs,
     )  # fmt: skip
 
@@ -322,7 +335,10 @@ def measure(
     def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
         samples = model_of(parts, None).generate(count, seed=config.training.seed)
         keep(state.step, samples)
-        return text(samples) | critic_check(parts), samples
+        nets = [player.net for player in (state.generator, state.critic) if player is not None]
+        with resting(*nets):
+            checked = critic_check(parts)
+        return text(samples) | checked, samples
 
     return evaluate
 
@@ -330,8 +346,8 @@ def measure(
 def critic_check(parts: Parts) -> dict[str, Any]:
     """Return the critic's mean value on training, held-out and generated rows, and its mean slope between them.
 
-    A value on training rows that leaves the held-out rows' behind is the overfitting Gulrajani et al. 2017 show in
-    section 5.5.
+    The critic is the one that plays, as the game constrains it. A value on training rows that leaves the held-out rows'
+    behind is the overfitting Gulrajani et al. 2017 show in section 5.5.
     """
     state, plan = parts.state, plan_of(parts.config, parts.device)
     if state.critic is None:
@@ -344,18 +360,18 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     samples = {side: plan.smoothed(to_sample(rows), state.step) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
-    relaxation = RELAXATIONS[parts.config.generator.relaxation]
+    relaxation, wrap = RELAXATIONS[parts.config.generator.relaxation], parts.game.constraint.wrap
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
         generator = bind_generator(state.generator.net, conditions["fake"])
         output = generator(noise, lambda x: relaxation(x, temperature=plan.temperature_at(state.step), rng=rng))
         samples["fake"] = output.sample
         values = {
-            side: mean(lambda critic, x: critic(x), state.critic.net, x, conditions[side])
+            side: mean(lambda critic, x: wrap(critic)(x), state.critic.net, x, conditions[side])
             for side, x in samples.items()
         }
     between = interpolates(samples["train"], samples["fake"], rng=rng)
-    slope = mean(slopes, state.critic.net, between, conditions["fake"])
+    slope = mean(lambda critic, x: slopes(wrap(critic), x), state.critic.net, between, conditions["fake"])
     return {"critic": values | {"slope": slope, "rows": OVERFIT}}
 
 

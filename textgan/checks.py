@@ -58,7 +58,8 @@ def _terms(config: Config) -> Iterator[str]:
     g, likelihood = config.generator, config.likelihood
     for key, value in (("weight", likelihood.weight), ("pretrain", likelihood.pretrain)):
         if value and not hasattr(GENERATORS[g.net], "teacher"):
-            yield f"likelihood.{key}: the net {g.net!r} gives no likelihood; set generator.net=recurrent"
+            knowing = ", ".join(name for name, net in GENERATORS.items() if hasattr(net, "teacher"))
+            yield f"likelihood.{key}: the net {g.net!r} gives no likelihood; set generator.net to {knowing}"
     terms = [name for name in TERMS if getattr(config, name).weight]
     paid = [*(name for name in terms if name in AT_ONE), *(["reinforce"] if g.relaxation == "reinforce" else [])]
     if paid and g.relaxation not in DRAWN_AT_ONE and (g.temperature != 1 or g.final_temperature not in (0, 1)):
@@ -104,22 +105,110 @@ def _constraints(config: Config) -> Iterator[str]:
         )
 
 
-def _graphs(config: Config) -> Iterator[str]:
-    """What changes from step to step would be frozen in a graph."""
+def _spectral(config: Config) -> Iterator[str]:
+    if config.game.constraint == "spectral_norm" and config.critic.net == "recurrent":
+        yield (
+            "game.constraint: spectral_norm bounds matrices, and what a recurrent critic's gates make of them can "
+            "still be steep; use gradient_normalisation, a penalty, or critic.net=downsampling"
+        )
+
+
+def moving(config: Config) -> list[str]:
+    """Return the keys of what goes with the share of the steps that is done, the learning rates left out."""
     first, last = config.game.real_smoothing
-    moving = {
+    moves = {
         "generator.final_temperature": config.generator.final_temperature not in (0, config.generator.temperature),
         "game.real_smoothing": first != last,
-        **{f"game.penalties.{name}": config.game.penalties.get(name, 0) > 0 for name in EQUALITIES},
     }
+    return [key for key in moves if moves[key]]
+
+
+def _graphs(config: Config) -> Iterator[str]:
+    """What changes from step to step would be frozen in a graph."""
+    held = [f"game.penalties.{name}" for name in EQUALITIES if config.game.penalties.get(name)]
     if config.training.graphs:
-        for key in (key for key, moves in moving.items() if moves):
+        for key in moving(config) + held:
             yield f"training.graphs: {key} changes from step to step, which a graph would not see; use false"
 
+
+def _norms(config: Config) -> Iterator[str]:
+    g, c = config.generator, config.critic
+    for key, norm, net in (("generator.norm", g.norm, g.net), ("critic.norm", c.norm, c.net)):
+        if norm != "none" and net not in LAYERED:
+            yield f"{key}: the net {net!r} takes no norm; use none, or one of {', '.join(sorted(LAYERED))}"
+    slopes = _slopes(config)
+    if c.norm == "batch" and slopes:
+        yield f"critic.norm: batch mixes the samples, and {slopes[0]} judges each alone; use layer or none"
+    if c.norm == "layer" and config.game.constraint == "piecewise_gradient_normalisation":
+        yield "critic.norm: piecewise_gradient_normalisation needs a critic that is linear between kinks; use none"
+    if config.training.graphs and "batch" in (g.norm, c.norm):
+        yield "training.graphs: a graph is tried out first, which would move the statistics of batch norm; use false"
+
+
+def _minibatch(config: Config) -> Iterator[str]:
+    c = config.critic
+    if c.minibatch == "none":
+        return
+    if c.net == "none":
+        yield f"critic.minibatch: there is no critic that {c.minibatch} could tell of its batch; use none"
+    slopes = [name for name in _slopes(config) if name not in OF_A_BATCH]
+    if slopes:
+        yield f"critic.minibatch: {c.minibatch} mixes the samples, and {slopes[0]} judges each alone; use r1 or r2"
+    if c.batch > config.training.batch:
+        yield (
+            f"critic.batch: {c.batch} is more than the {config.training.batch} samples of training.batch that the "
+            f"generator is judged by, and with {c.minibatch} their number matters; use at most as many"
+        )
+
+
+def _dropout(config: Config) -> Iterator[str]:
+    c, wanted = config.critic, bool(config.game.penalties.get("consistency"))
+    if c.dropout and c.net not in LAYERED:
+        yield f"critic.dropout: the net {c.net!r} has no dropout; use 0, or one of {', '.join(sorted(LAYERED))}"
+    if wanted and not c.dropout:
+        yield "critic.dropout: must be above 0 with the penalty consistency, which compares two dropouts; try 0.5"
+    if c.dropout and not wanted:
+        yield "critic.dropout: nothing but the penalty consistency drops values; use 0, or give that penalty a weight"
+
+
+def _slopes(config: Config) -> list[str]:
+    """What in the game looks at each sample by itself: the penalties, and constraints that take a slope."""
+    game = config.game
+    penalties = [name for name, weight in game.penalties.items() if weight]
+    return penalties + ([game.constraint] if game.constraint in NORMALISATIONS else [])
+
+
+def warnings(config: Config) -> Iterator[str]:
+    """Yield what can be done but means something else than one might think."""
+    minibatch, slopes = config.critic.minibatch, _slopes(config)
+    if minibatch != "none" and slopes:
+        yield f"with critic.minibatch={minibatch} the slopes of {slopes[0]} are those of a batch's summed scores"
+
+
+LAYERED = {"paper", "upsampling", "downsampling"}
+"""Nets that take norms, and the critics among them dropout."""
+
+NORMALISATIONS = {"gradient_normalisation", "piecewise_gradient_normalisation"}
+OF_A_BATCH = {"r1", "r2"}
+"""Penalties that still say something where a score depends on the whole batch, all of it real or all generated."""
 
 AT_ONE = ("count_critic", "window_likelihood", "likelihood")
 """Terms that take the softmax of the logits as they are."""
 PIECEWISE_LINEAR = ("downsampling", "paper", "none")
 """Critics made of sums, means and (leaky) ReLUs alone."""
-CHECKS = (_names, _sizes, _terms, _without_critic, _reinforce, _objective, _optimizers, _constraints, _graphs)
+CHECKS = (
+    _names,
+    _sizes,
+    _terms,
+    _without_critic,
+    _reinforce,
+    _objective,
+    _optimizers,
+    _constraints,
+    _spectral,
+    _norms,
+    _minibatch,
+    _dropout,
+    _graphs,
+)
 """What each yields is a reason to refuse; later ones may rely on earlier ones."""

@@ -80,13 +80,16 @@ class Generator(Section):
     """The net that turns noise into samples, and its optimizer."""
 
     net: str = "upsampling"
-    """Architecture: upsampling, paper, or recurrent, which writes one symbol after the other."""
+    """Architecture: upsampling, paper or transformer, which write all symbols at once; recurrent (GRU), lstm or
+    causal_transformer, which write one after the other."""
     width: int = Field(48, ge=1, le=16_384)
-    """Channels at full length; of the recurrent net, values of a layer's state. [channels]"""
+    """Channels at full length; of recurrent nets, values of a layer's state. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks of the paper net, layers of the recurrent net. [blocks]"""
+    """Residual blocks of the paper net and of transformers, layers of recurrent nets. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd; the recurrent net has none. [positions]"""
+    """Convolution kernel, odd; recurrent nets and transformers have none. [positions]"""
+    norm: Literal["none", "batch", "layer", "virtual_batch"] = "none"
+    """Normalisation before each ReLU of a block (upsampling and paper nets)."""
     latent: int = Field(128, ge=1, le=65_536)
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
@@ -110,13 +113,20 @@ class Critic(Section):
     """The net that scores samples, and its optimizer."""
 
     net: str = "downsampling"
-    """Architecture: downsampling, paper, or none for a game without a neural critic."""
+    """Architecture: downsampling, paper or transformer; recurrent (GRU) or causal_transformer, which score each symbol
+    by those up to it; none for a game without a neural critic."""
     width: int = Field(32, ge=1, le=16_384)
-    """Channels at full length. [channels]"""
+    """Channels at full length; of the recurrent net, values of a layer's state. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks (paper net only). [blocks]"""
+    """Residual blocks of the paper net and of transformers, layers of the recurrent net. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd. [positions]"""
+    """Convolution kernel, odd; the recurrent net and transformers have none. [positions]"""
+    norm: Literal["none", "batch", "layer"] = "none"
+    """Normalisation before each ReLU of a block; batch only where no slope is looked at."""
+    minibatch: Literal["none", "discrimination", "stddev"] = "none"
+    """What the critic is told of the whole batch: nothing, how close its samples are, or how far they spread."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of each block's output that is dropped where the consistency penalty looks. [ratio]"""
     optimizer: Literal["adam", "rmsprop"] = "adam"
     """What updates the weights; rmsprop keeps a mean square only."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -141,7 +151,7 @@ class Game(Section):
     penalties: dict[str, Weight] = Field(default={"gradient_penalty": 10.0})
     """Weights of the penalties on the critic, by name: gradient_penalty, gradient_penalty_one_sided, max_margin (also
     max_margin_l1, _l2, _squared), r1, r2, zero_centred_mid, zero_centred_mixture, total_variation,
-    adversarial_lipschitz, sobolev. [ratio]"""
+    adversarial_lipschitz, consistency, sobolev. [ratio]"""
     constraint: str = "none"
     """Constraint on the critic: none, weight_clipping, spectral_norm, gradient_normalisation,
     piecewise_gradient_normalisation."""
@@ -226,6 +236,9 @@ class Training(Section):
     """Generator steps in all, and the length of every schedule. [steps]"""
     minutes: float = Field(0.0, ge=0)
     """Stop after this time even if steps are left; 0 never does. [minutes]"""
+    processor_minutes: float = Field(0.0, ge=0)
+    """Stop after so much processor time of steps, resumed ones included, whatever else the machine does; 0 never does.
+    [minutes]"""
     batch: int = Field(128, ge=1)
     """Samples a step. [samples]"""
     schedule: Literal["constant", "linear", "cosine"] = "constant"

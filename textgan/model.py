@@ -26,6 +26,7 @@ from textgan.game.conditions import bind_generator
 from textgan.game.relaxations import DRAWN_AT_ONE, annealed, at_share
 from textgan.nets import GENERATORS
 from textgan.nets.conditional import ConditionalGenerator
+from textgan.nets.layers import chosen
 from textgan.spaces import Text
 from textgan.training import sampler
 
@@ -42,9 +43,9 @@ CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.
 def build_generator(config: Config, space: Text) -> nn.Module:
     """Build the generator of a configuration, with fresh weights from torch's global generator."""
     g, labels = config.generator, len(space.labels)
-    net = GENERATORS[g.net](
+    net: nn.Module = GENERATORS[g.net](
         length=space.length, symbols=space.size, latent=2 * g.latent if labels else g.latent, width=g.width,
-        blocks=g.blocks, kernel=g.kernel,
+        blocks=g.blocks, kernel=g.kernel, **chosen(norm=g.norm),
     )  # fmt: skip
     return ConditionalGenerator(net, labels=labels, latent=g.latent) if labels else net
 

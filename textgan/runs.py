@@ -11,7 +11,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,18 @@ import torch
 from textgan import __version__
 from textgan import config as schema
 from textgan.assemble import Parts, build, describe, measure, model_of, padding, plan_of, settled, summary
+from textgan.checks import moving
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
 from textgan.game.relaxations import RELAXATIONS
-from textgan.training import checkpoint
+from textgan.training import checkpoint, health
+from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
 from textgan.training.loop import Ending, Hooks, Watch
 from textgan.training.loop import train as play
 from textgan.training.precision import products
-from textgan.training.runlog import RunLog
+from textgan.training.runlog import RunLog, read
 from textgan.training.state import TrainingState
 
 RUNS = Path("runs")
@@ -50,6 +52,8 @@ class Outcome:
     stopped: str
     """finished, already finished, minutes, SIGINT or SIGTERM."""
     metrics: dict[str, Any] | None
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    """The first of each kind in all of the run, {"step", "kind", "text"}."""
 
 
 class Silence:
@@ -100,7 +104,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         start = starting_step(folder, config, resume, watch)
         if start is not None and start >= config.training.steps:
             watch.note(f"{folder} already has its {start:,} steps; --steps sets a larger total")
-            return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start))
+            return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start), alarms(folder))
         parts = build(config, watch.note, watch.preparing)
         watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
         for advice in filter(None, (padding(parts.corpus), crowding(torch.get_num_threads(), os.getloadavg()[0]))):
@@ -108,7 +112,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         if start is not None:
             restore(parts, folder, start)
         end = _play(parts, folder, watch)
-    return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics)
+    return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics, alarms(folder))
 
 
 def crowding(threads: int, load: float) -> str | None:
@@ -125,9 +129,13 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
         for part in (folder, folder / "samples", folder / "checkpoints"):
             sweep(part)
         log.describe(facts)
+    t = config.training
+    ward = Ward(guarded()(log.row), watch.note, t.log_every, t.evaluate_every)
+    for row in read(folder):
+        ward.judge(row)
     with Interrupt() as interrupt:
         evaluate, save = measure(parts, guarded()(log.samples)), guarded()(store(parts, folder, log))
-        hooks = Hooks(evaluate, save, guarded()(log.row), watch, interrupt)
+        hooks = Hooks(evaluate, save, ward, watch, interrupt)
         try:
             relaxation = RELAXATIONS[config.generator.relaxation]
             plan = plan_of(config, parts.device)
@@ -167,8 +175,10 @@ def enough_memory() -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, made where it is missing, for this process alone; if it is empty in the end, it goes again.
+def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
+    """Hold a folder, made where it is missing, for this process alone; if it is empty in the end, it goes again.
+
+    `option` names another folder.
 
     Raises:
         TextganError: another process holds it, or it cannot be made.
@@ -179,7 +189,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         lock = path.open("w")
     with lock:
         if not _take(lock.fileno(), path):
-            raise TextganError(f"another process is training in {folder}; wait for it, or name another with --run")
+            raise TextganError(f"another process is training in {folder}; wait for it, or name another with {option}")
         try:
             yield
         finally:
@@ -235,7 +245,7 @@ def last_started() -> Path:
     return records[-1].parent
 
 
-FREE_TO_CHANGE = {"steps", "minutes", "device", "graphs", "log_every", "evaluate_every"}
+FREE_TO_CHANGE = {"steps", "minutes", "processor_minutes", "device", "graphs", "log_every", "evaluate_every"}
 """Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned.
 
 Steps are also the length of every schedule that is not constant: with another total, what is learned is told to differ.
@@ -287,19 +297,12 @@ def _check_changes(folder: Path, config: Config, watch: Watch) -> None:
     if bound:
         raise UsageError(f"{folder} was started with another configuration ({'; '.join(bound)}); resume it unchanged")
     if "training.steps" in changed:
-        for what in _moving(config):
-            watch.note(f"{changed['training.steps']} changes {what}: the result is not that of an uninterrupted run")
-
-
-def _moving(config: Config) -> Iterator[str]:
-    """What goes with the share of the steps that is done."""
-    if config.training.schedule != "constant":
-        yield f"the {config.training.schedule} schedule of the learning rates"
-    if config.generator.final_temperature not in (0, config.generator.temperature):
-        yield "the schedule of the temperature"
-    first, last = config.game.real_smoothing
-    if first != last:
-        yield "the schedule of the smoothing of real samples"
+        schedule = config.training.schedule
+        rates = [f"{schedule} schedule of the learning rates"] if schedule != "constant" else []
+        for what in rates + [f"schedule of {key}" for key in moving(config)]:
+            watch.note(
+                f"{changed['training.steps']} changes the {what}: the result is not that of an uninterrupted run"
+            )
 
 
 def _flat(section: schema.Section, prefix: str = "") -> dict[str, Any]:
@@ -322,6 +325,7 @@ def restore(parts: Parts, folder: Path, step: int) -> None:
         raise TextganError(f"the text of {parts.corpus.name} is no longer what {folder} was trained on; restore it")
     try:
         parts.state.load(step, tensors)
+        parts.state.processor_seconds = saved.get("processor_seconds", 0.0)
     except (KeyError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise CorruptError(f"{checkpoint.path_of(folder / 'checkpoints', step)} does not fit ({reason})") from error
@@ -331,6 +335,11 @@ def saved_metrics(folder: Path, step: int) -> dict[str, Any] | None:
     """Return what was measured at a checkpoint."""
     metrics: dict[str, Any] | None = checkpoint.load(folder / "checkpoints", step)[1]["evaluation"]
     return metrics
+
+
+def alarms(folder: Path) -> list[dict[str, Any]]:
+    """Return the first alarm of each kind in a run's log, {"step", "kind", "text"}; none where there is no log."""
+    return health.alarms(read(folder))
 
 
 def run_facts(parts: Parts) -> dict[str, Any]:
@@ -378,7 +387,12 @@ def store(parts: Parts, folder: Path, log: RunLog) -> Callable[[TrainingState, d
     def save(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
         log.sync()
         score = evaluation["jsd"]["4"]["value"] if evaluation else None
-        facts = {"score": score, "fingerprint": parts.corpus.fingerprint, "evaluation": evaluation}
+        facts = {
+            "score": score,
+            "fingerprint": parts.corpus.fingerprint,
+            "evaluation": evaluation,
+            "processor_seconds": state.processor_seconds,
+        }
         model_of(parts, evaluation).save(folder / "model")
         checkpoint.save(folder / "checkpoints", state.step, state.tensors(), facts)
 

@@ -60,6 +60,7 @@ def resolve(
     flags: Mapping[str, Any] = NOTHING,
     environ: Mapping[str, str] = NOTHING,
     suits: Mapping[str, Any] = NOTHING,
+    cell: Sequence[Mapping[str, Any]] = (),
 ) -> Resolved:
     """Return the configuration of these layers.
 
@@ -70,6 +71,7 @@ def resolve(
         flags: values by dotted key; a None is a flag that was not given.
         environ: variables, of which those that begin with TEXTGAN_ are read.
         suits: values by dotted key that suit the corpus; they go over the preset, and under a file's own.
+        cell: what a sweep sets, tables as in a file; they go over the environment, and under the overrides.
 
     Raises:
         UsageError: an unknown preset, key or value; one line that names it and the nearest match.
@@ -80,6 +82,7 @@ def resolve(
     for setting in (
         *_from_preset_or_file(preset_or_file or Config().preset, suits),
         *_from_environment(environ),
+        *(Setting(key, value, "the sweep") for tree in cell for key, value in _leaves(tree)),
         *_from_overrides(overrides),
         *(Setting(key, value, "flag") for key, value in flags.items() if value is not None),
     ):
@@ -145,7 +148,7 @@ def _from_preset_or_file(name: str, suits: Mapping[str, Any]) -> list[Setting]:
     record = Path(name) / "run.json"
     if not record.is_file() and not Path(name).is_file():
         raise UsageError(f"no preset, file or run is named {name!r}{near_miss(name, presets())}")
-    tree = _read_run(record) if record.is_file() else _read(Path(name))
+    tree = _read_run(record) if record.is_file() else read_toml(Path(name))
     base = tree.pop("preset", Config().preset)
     return [*_from_preset(base), *suited, *(Setting(key, value, name) for key, value in _leaves(tree))]
 
@@ -154,12 +157,17 @@ def _from_preset(name: Any) -> list[Setting]:
     """Read a preset, on top of the preset that it names, if it names one."""
     if name not in presets():
         raise UsageError(f"unknown preset {name!r}{near_miss(str(name), presets())}")
-    tree = _read(folder("configs") / f"{name}.toml")
+    tree = read_toml(folder("configs") / f"{name}.toml")
     base = _from_preset(tree.pop("preset")) if "preset" in tree else []
     return [*base, *(Setting(key, value, f"preset {name}") for key, value in _leaves({**tree, "preset": name}))]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        UsageError: it is none, or cannot be read.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -57,3 +61,30 @@ class Draws(torch.Generator):
         """Draw everything anew from `rng`, in the order of the first time, into the same tensors."""
         for draw, tensor in self._kept:
             tensor.copy_(sent(draw(generator=rng), tensor.device))
+
+
+_DROPPING: ContextVar[tuple[torch.Generator, dict[object, Tensor]] | None] = ContextVar("dropping", default=None)
+
+
+@contextmanager
+def dropping(rng: torch.Generator) -> Iterator[None]:
+    """Let layers drop values at random, by numbers from `rng`; however often a layer is called within, the same ones.
+
+    So scores and features that are asked for one after the other come from one thinned net.
+    """
+    token = _DROPPING.set((rng, {}))
+    try:
+        yield
+    finally:
+        _DROPPING.reset(token)
+
+
+def dropped(layer: object, share: float, shape: torch.Size, device: torch.device) -> Tensor | None:
+    """Return where a layer drops, true in that share of a tensor of this shape; None outside `dropping`."""
+    within = _DROPPING.get()
+    if within is None:
+        return None
+    rng, masks = within
+    if layer not in masks:
+        masks[layer] = drawn(partial(torch.rand, shape), rng, device) < share
+    return masks[layer]

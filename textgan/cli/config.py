@@ -39,8 +39,9 @@ def config_options(function: Function) -> Function:
         "--config",
         "preset_or_file",
         metavar="PRESET|FILE|RUN",
-        help="Start from a preset (quick, counts, words, pieces, relativistic, baseline_lm, wgan_gp, wgan_gp_ttur, "
-        "smoke), a TOML file, or the settings of a run. By default what suits the corpus.",
+        help="Start from a preset (quick, counts, words, pieces, relativistic, baseline_lm, toy, smoke; of papers "
+        "wgan_gp, wgan_gp_ttur, wgan, dcgan, lsgan, sngan, grangan, r3gan, improved_gan), a TOML file, or the settings "
+        "of a run. By default what suits the corpus.",
     )(function)
 
 
@@ -88,7 +89,7 @@ def show(preset_or_file: str | None, overrides: tuple[str, ...], origin: bool, d
     if as_json:
         click.echo(json.dumps(_json(found, origin, describe), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_toml(found, origin, describe)))
+        click.echo("\n".join(toml_lines(found, origin, describe)))
 
 
 def _json(found: Resolved, origin: bool, describe: bool) -> dict[str, Any]:
@@ -102,7 +103,8 @@ def _json(found: Resolved, origin: bool, describe: bool) -> dict[str, Any]:
     return told
 
 
-def _toml(found: Resolved, origin: bool, describe: bool) -> Iterator[str]:
+def toml_lines(found: Resolved, origin: bool = False, describe: bool = False) -> Iterator[str]:
+    """Yield the settings as lines of TOML, each with its origin and description if wanted."""
     from textgan.settings import fields
 
     section = ""

@@ -27,7 +27,11 @@ COMMANDS = {
     "interpolate": Entry("textgan.cli.interpolate", "Print the lines between two seeds, or around one."),
     "report": Entry("textgan.cli.report", "Measure samples against held-out text."),
     "compare": Entry("textgan.cli.compare", "Measure several runs side by side, beside n-gram models."),
+    "sweep": Entry(
+        "textgan.cli.sweep", "Train a grid of settings and seeds, several at a time, to one table and plot."
+    ),
     "corpora": Entry("textgan.cli.corpora", "List the corpora, and what of them is on this machine."),
+    "methods": Entry("textgan.cli.methods", "List the methods that can be chosen: formula, paper, setting."),
     "prepare": Entry("textgan.cli.prepare", "Turn a corpus into rows on disk, which train otherwise does by itself."),
     "bench": Entry("textgan.cli.bench", "Time training, sampling and more on this machine."),
     "config": Entry("textgan.cli.config", "Show the settings, what they mean, and which layer set them."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,7 @@ def report(
     if pieces:
         sides = sides._replace(tokenizer=pieces.read_bytes())
     result = sides.measure(metrics=_names(metrics, gates), **request)
+    result = replace(result, notes=(*result.notes, *_alarms(run)))
     _print(result, as_json)
     if run and (run / "run.json").is_file():
         _write(run / "report.json", dump_json(result.to_json()))
@@ -143,6 +145,15 @@ def _names(metrics: str | None, gates: Iterable[Gate]) -> list[str]:
 
     named = DEFAULT if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     return list(dict.fromkeys([*named, *(gate.name for gate in gates)])) if named else []
+
+
+def _alarms(run: Path | None) -> list[str]:
+    """What a run's health was while it was trained."""
+    if run is None:
+        return []
+    from textgan import runs
+
+    return [f"at step {alarm['step']:,} of training, {alarm['text']}" for alarm in runs.alarms(run)]
 
 
 def _write(path: Path, text: str) -> None:

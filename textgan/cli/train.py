@@ -111,6 +111,7 @@ def _json(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "stopped": outcome.stopped,
         "metrics": outcome.metrics,
+        "alarms": outcome.alarms,
     }
 
 

@@ -80,14 +80,19 @@ def critic_step(
 ) -> Step:
     """Gradients of the critic's objective and penalties at real and generated samples (batch, ...).
 
-    `states` holds the multiplier of each equality.
+    `states` holds the multiplier of each equality. Among the losses are the objective's mean scores of both sides,
+    score_real and score_fake, whose gap is logged.
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 4-8.
     """
-    wrapped = game.constraint.wrap(critic)
-    parts: dict[str, tuple[float, Callable[[], Tensor]]] = {
-        "objective": (1.0, lambda: game.objective.critic(real=wrapped(real), fake=wrapped(fake)))
-    }
+    wrapped, means = game.constraint.wrap(critic), dict[str, Tensor]()
+
+    def objective() -> Tensor:
+        scores = {"real": wrapped(real), "fake": wrapped(fake)}
+        means.update({f"score_{side}": of_side.detach().mean() for side, of_side in scores.items()})
+        return game.objective.critic(**scores)
+
+    parts: dict[str, tuple[float, Callable[[], Tensor]]] = {"objective": (1.0, objective)}
     for name, (weight, penalty) in game.penalties.items():
         parts[name] = weight, partial(penalty, wrapped, real, fake, rng=rng)
     after: dict[str, State] = {}
@@ -96,7 +101,8 @@ def critic_step(
         parts[name] = weight, partial(_held, name, found, states, after)
     if game.classification is not None:
         parts["classification"] = game.classification[0], partial(classification, critic, real)
-    return _added(parts, parameters, after)
+    step = _added(parts, parameters, after)
+    return step._replace(losses=step.losses | means)
 
 
 def _held(name: str, found: Callable[[], Tensor], states: Mapping[str, State], after: dict[str, State]) -> Tensor:

@@ -11,7 +11,9 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from textgan.nets.convolution import Convolution
+from textgan.nets.dropout import Dropout
 from textgan.nets.linear_map import linear_map
+from textgan.nets.norms import NORMS
 
 SCALE = 0.3  # of a residual branch, as in the WGAN-GP code
 
@@ -93,34 +95,38 @@ def linear(values_in: int, values_out: int) -> nn.Linear:
 
 
 class ResidualBlock(nn.Module):
-    """x + 0.3 conv(relu(conv(relu(x)))), the paper's block for language."""
+    """x + 0.3 conv(relu(norm(conv(relu(norm(x)))))), the paper's block for language, which has no norm."""
 
-    def __init__(self, width: int, kernel: int) -> None:
+    def __init__(self, width: int, kernel: int, *, norm: str = "none", dropout: float = 0.0) -> None:
         super().__init__()
+        self.first_norm, self.second_norm = NORMS[norm](width), NORMS[norm](width)
         self.first = convolution(width, width, kernel)
         self.second = convolution(width, width, kernel)
+        self.drop = Dropout(dropout)
 
     def inner(self, x: Tensor) -> Tensor:
         """Return what the second convolution is given, (batch, position, channel)."""
-        return rectify(self.first(rectify(x)))
+        return rectify(self.second_norm(self.first(rectify(self.first_norm(x)))))
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (batch, position, channel)."""
-        return torch.add(x, self.second(self.inner(x)), alpha=SCALE)
+        return self.drop(torch.add(x, self.second(self.inner(x)), alpha=SCALE))  # type: ignore[no-any-return]
 
 
 class UpBlock(nn.Module):
     """Nearest up-sampling by two around a scaled residual branch; the shortcut is a 1-wide convolution."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, *, norm: str = "none") -> None:
         super().__init__()
+        self.first_norm, self.second_norm = NORMS[norm](channels_in), NORMS[norm](channels_out)
         self.shortcut = convolution(channels_in, channels_out, 1)
         self.first = convolution(channels_in, channels_out, kernel)
         self.second = convolution(channels_out, channels_out, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, position, channels_in) -> (batch, 2 position, channels_out)."""
-        branch = self.second(rectify(self.first(double(rectify(x, 0.2))), 0.2))
+        branch = self.first(double(rectify(self.first_norm(x), 0.2)))
+        branch = self.second(rectify(self.second_norm(branch), 0.2))
         # a 1-wide convolution commutes with the up-sampling, and costs half before it
         return torch.add(double(self.shortcut(x)), branch, alpha=SCALE)
 
@@ -128,16 +134,21 @@ class UpBlock(nn.Module):
 class DownBlock(nn.Module):
     """Scaled residual branch, then average pooling by two; the shortcut pools, then convolves 1-wide."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, *, norm: str = "none", dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        self.first_norm, self.second_norm = NORMS[norm](channels_in), NORMS[norm](channels_in)
         self.shortcut = convolution(channels_in, channels_out, 1)
         self.first = convolution(channels_in, channels_in, kernel)
         self.second = convolution(channels_in, channels_out, kernel)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 2 position, channels_in) -> (batch, position, channels_out)."""
-        branch = self.second(rectify(self.first(rectify(x, 0.2)), 0.2))
-        return torch.add(self.shortcut(halve(x)), halve(branch), alpha=SCALE)
+        branch = self.first(rectify(self.first_norm(x), 0.2))
+        branch = self.second(rectify(self.second_norm(branch), 0.2))
+        return self.drop(torch.add(self.shortcut(halve(x)), halve(branch), alpha=SCALE))  # type: ignore[no-any-return]
 
 
 def double(x: Tensor) -> Tensor:
@@ -148,3 +159,8 @@ def double(x: Tensor) -> Tensor:
 def halve(x: Tensor) -> Tensor:
     """Mean of neighbouring positions: (batch, 2 position, channel) -> (batch, position, channel)."""
     return x.reshape(len(x), -1, 2, x.shape[2]).mean(2)
+
+
+def chosen(**options: Any) -> dict[str, Any]:
+    """Return the options of a net that are neither "none" nor 0, so that nets that lack them can be built without."""
+    return {name: value for name, value in options.items() if value not in ("none", 0)}

@@ -77,6 +77,8 @@ class Plan:
     evaluate_every: int
     seconds: float = math.inf
     """Stop after this time in this process."""
+    processor_seconds: float = math.inf
+    """Stop after so much processor time of all steps, those of earlier processes of the run included."""
     final_temperature: float = 0.0
     """At the last step; 0: as at the first."""
     real_smoothing: tuple[float, float] = (0.0, 0.0)
@@ -157,18 +159,22 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     start, first, metrics = time.perf_counter(), state.step, None
     reason: str | None = None
     announced = False
+    losses: dict[str, dict[str, float]] = {}
     hooks.watch.started(plan.steps, first)
     critic = critic_play(state, plan, source, game, relaxation, hooks.watch.note)
     while reason is None:
-        losses = play_step(state, plan, source, game, relaxation, critic)
+        began = time.process_time()
+        losses |= play_step(state, plan, source, game, relaxation, critic)
+        state.processor_seconds += time.process_time() - began  # measuring and saving cost every method the same
         state.step += 1
         seconds = time.perf_counter() - start
-        row = {"step": state.step, "seconds": round(seconds, 3)} | losses
+        row = {"step": state.step, "seconds": round(seconds, 3)} | _spent(state) | losses
         hooks.watch.step(state.step, row)
         announced = announced or _announce(state.step - first, plan.steps - first, seconds, hooks.watch)
         reason = _reason(state, plan, seconds, hooks)
         if state.step % plan.log_every == 0 or reason:
             hooks.log(row)
+            losses = {}  # a row tells of the last critic step since the row before
         if state.step % plan.evaluate_every == 0 or reason:
             metrics = None if reason in ("SIGINT", "SIGTERM") else _evaluate(state, hooks)
             hooks.save(state, metrics)
@@ -187,12 +193,17 @@ def critic_play(
 def _reason(state: TrainingState, plan: Plan, seconds: float, hooks: Hooks) -> str | None:
     if state.step >= plan.steps:
         return "finished"
-    return hooks.stop() or ("minutes" if seconds >= plan.seconds else None)
+    spent = seconds >= plan.seconds or state.processor_seconds >= plan.processor_seconds
+    return hooks.stop() or ("minutes" if spent else None)
+
+
+def _spent(state: TrainingState) -> dict[str, float]:
+    return {"processor_seconds": round(state.processor_seconds, 3)}
 
 
 def _evaluate(state: TrainingState, hooks: Hooks) -> dict[str, Any]:
     metrics, samples = hooks.evaluate(state)
-    hooks.log({"step": state.step, "evaluation": metrics})
+    hooks.log({"step": state.step} | _spent(state) | {"evaluation": metrics})
     hooks.watch.evaluated(state.step, metrics, samples)
     return metrics
 

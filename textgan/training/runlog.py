@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from textgan.files import dump_json, write_text
+
+ROWS = "metrics.jsonl"
 
 
 class RunLog:
@@ -17,10 +20,10 @@ class RunLog:
     def __init__(self, folder: Path, step: int) -> None:
         """Open the log of a run that stands at `step`: later rows of an interrupted process are cut off."""
         self.folder = folder
-        self.path = folder / "metrics.jsonl"
+        self.path = folder / ROWS
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "samples").mkdir(exist_ok=True)
-        kept = [line for line in _lines(self.path) if _step(line) <= step]
+        kept = [line for line in _lines(folder) if _step(line) <= step]
         write_text(self.path, "".join(line + "\n" for line in kept))
 
     def describe(self, facts: dict[str, Any]) -> None:
@@ -42,8 +45,14 @@ class RunLog:
             os.fsync(file.fileno())
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of a run's log, but for one that a kill cut short; none where there is no log."""
+    return [json.loads(line) for line in _lines(folder) if math.isfinite(_step(line))]
+
+
+def _lines(folder: Path) -> list[str]:
+    path = folder / ROWS
+    return path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
 
 
 def _step(line: str) -> float:

@@ -103,18 +103,23 @@ class TrainingState:
         self, generator: Player, critic: Player | None, averaging: float, parts: Mapping[str, Term | Equality]
     ) -> None:
         self.generator, self.critic, self.averaging, self.parts = generator, critic, averaging, parts
-        self.average = copy.deepcopy(generator.net).requires_grad_(False)
+        self.average = copy.deepcopy(generator.net).requires_grad_(False).eval()
         self.states = {name: part.initial() for name, part in parts.items()}
         self.step = 0
+        self.processor_seconds = 0.0
+        """What the steps cost so far, in this process and those before it."""
 
     def update_average(self) -> None:
         """Move the averaged weights towards the generator's: w̄ <- d·w̄ + (1-d)·w, with a shorter memory at first.
 
-        The decay is min(d, (1+step)/(10+step)), so that the first random weights are soon forgotten.
+        The decay is min(d, (1+step)/(10+step)), so that the first random weights are soon forgotten. What is no weight,
+        such as the running statistics of a norm, is the generator's.
         """
         decay = min(self.averaging, (1 + self.step) / (10 + self.step)) if self.averaging else 0.0
         average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         average([*self.average.parameters()], self.generator.parameters, None)  # all weights in one call
+        for ours, theirs in zip(self.average.buffers(), self.generator.net.buffers(), strict=True):
+            ours.copy_(theirs)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything, by flat name."""

@@ -1,0 +1,61 @@
+"""Layers that know more than one sample, or one position: norms, and what a critic is told of its batch."""
+
+from __future__ import annotations
+
+from textgan.methods.method import Method, Refusal, Source
+from textgan.methods.papers import BATCH_NORM, IMPROVED, LAYER_NORM, PROGRESSIVE, WGAN_GP
+
+MIXES = "it mixes samples, and a slope is each one's own"
+
+NORMS = (
+    Method(
+        "batch",
+        "each channel to mean 0 and variance 1 over the batch",
+        "(h - mean) / √(variance + 1e-5) over (batch, position), then a scale and a shift a channel",
+        (Source(BATCH_NORM, "algorithm 1"),),
+        ("generator.norm=batch",),
+        notes="In a critic only without penalties and constraints on the slope.",
+        refused=(Refusal("critic.norm=batch", MIXES),),
+    ),
+    Method(
+        "layer",
+        "each sample to mean 0 and variance 1: for critics under a penalty",
+        "(h - mean) / √(variance + 1e-5) over (position, channel), then a scale and a shift a channel",
+        (Source(LAYER_NORM, "eq. 3"), Source(WGAN_GP, "section 4")),
+        ("critic.norm=layer",),
+        refused=(
+            Refusal("game.constraint=piecewise_gradient_normalisation", "the critic must be linear between kinks"),
+        ),
+    ),
+    Method(
+        "virtual_batch",
+        "batch norm by a fixed reference batch, so that samples do not mix",
+        "mean and mean square of a row: 1/(R + 1) its own and R/(R + 1) the reference batch's, R = 64",
+        (Source(IMPROVED, "section 3.5"),),
+        ("generator.norm=virtual_batch",),
+        notes="Of generators. The size of the reference batch is ours.",
+    ),
+)
+
+MINIBATCH = (
+    Method(
+        "discrimination",
+        "a critic that is told how close its samples lie",
+        "o_b(i) = Σ_j≠i exp(-|M_ib - M_jb|_1), M = f T of kernels b; joined to the features",
+        (Source(IMPROVED, "section 3.2"),),
+        ("critic.minibatch=discrimination",),
+        notes="32 kernels of 5 values; the code there has 100. Real and generated batches apart. With r1 or r2 the "
+        "slopes are those of a batch's summed scores.",
+        refused=(Refusal("game.penalties.gradient_penalty=10", MIXES),),
+    ),
+    Method(
+        "stddev",
+        "a critic that is told how far its samples spread",
+        "mean over features of √(variance over the batch + 1e-8), one number, joined to the features",
+        (Source(PROGRESSIVE, "section 3"),),
+        ("critic.minibatch=stddev",),
+        notes="Over the whole batch; its code has groups of 4. With r1 or r2 the slopes are those of a batch's summed "
+        "scores.",
+        refused=(Refusal("game.penalties.gradient_penalty=10", MIXES),),
+    ),
+)

@@ -1,0 +1,83 @@
+"""Techniques: what is neither a loss nor a net, but a way to train."""
+
+from __future__ import annotations
+
+from textgan.methods.method import Method, Recipe, Refusal, Source
+from textgan.methods.papers import (
+    AVERAGING,
+    GUMBEL,
+    IMPROVED,
+    SCRATCH,
+    SEQGAN,
+    SOBOLEV,
+    TTUR,
+)
+
+NO_LABELS = "its scores have no labels to smooth"
+FROZEN = "a graph would not see it change"
+
+TECHNIQUES = (
+    Method(
+        "label_smoothing",
+        "a critic that is not too sure of real samples",
+        "the target of real samples is a < 1 instead of 1; that of generated ones stays 0",
+        (Source(IMPROVED, "section 3.4, a = 0.9"),),
+        ("game.real_label=0.9", "game.objective=non_saturating"),
+        notes="One-sided. For objectives with labels: non_saturating, minimax, least_squares.",
+        refused=(
+            Refusal("game.objective=wasserstein", NO_LABELS),
+            Refusal("game.objective=hinge", NO_LABELS),
+            Refusal("game.objective=relativistic", NO_LABELS),
+        ),
+    ),
+    Method(
+        "real_smoothing",
+        "real text that is not told from a softmax by being one-hot",
+        "(1 - s) x + s / (V - 1) (1 - x) of V symbols, s from a first to a last share over the steps",
+        (Source(SOBOLEV, "section 6.2"),),
+        ("game.real_smoothing=[0.1, 0.0]",),
+        notes="On the real side alone.",
+        refused=(Refusal("training.graphs=true", FROZEN),),
+    ),
+    Method(
+        "temperature_annealing",
+        "a relaxation that becomes discrete as training goes",
+        "T = T_0 (T_1 / T_0)^(share of the steps done)",
+        (Source(GUMBEL, "section 2.2"),),
+        ("generator.final_temperature=0.5", "generator.relaxation=gumbel_softmax"),
+        notes="The schedule, by equal factors to the last step, is ours.",
+        refused=(Refusal("training.graphs=true", FROZEN),),
+    ),
+    Method(
+        "historical_averaging",
+        "a game that ends in its middle instead of circling it",
+        "+ w |θ - θ̄|² to both players' losses, θ̄ the mean of their earlier weights",
+        (Source(IMPROVED, "section 3.3"),),
+        ("game.historical_averaging=1",),
+        notes="There the mean holds the present weights too: the same but for a factor that goes to 1.",
+    ),
+    Method(
+        "weight_averaging",
+        "a model that is the mean of many steps",
+        "w̄ ← d w̄ + (1 - d) w after each generator step; w̄ is the model that is kept",
+        (Source(AVERAGING),),
+        ("generator.averaging=0.998",),
+        notes="d is at most (1 + step) / (10 + step), so that the first weights are soon forgotten.",
+    ),
+    Method(
+        "two_time_scales",
+        "a critic that learns faster instead of more often",
+        "a larger learning rate for the critic than for the generator, one critic step",
+        (Source(TTUR),),
+        ("critic.learning_rate=3e-4", "generator.learning_rate=1e-4", "critic.steps=1"),
+        recipe=Recipe("adam", 1e-4, 3e-4, (0.5, 0.9), 1),
+    ),
+    Method(
+        "pretraining",
+        "a generator that knows the language before it meets the critic",
+        "the first steps are trained by the likelihood alone, with no critic",
+        (Source(SEQGAN), Source(SCRATCH, "which does without")),
+        ("likelihood.pretrain=500", "generator.net=recurrent"),
+        refused=(Refusal("generator.net=upsampling", "a net that writes all at once gives no likelihood"),),
+    ),
+)
