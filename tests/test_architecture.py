@@ -50,7 +50,7 @@ ALLOWED = {
     "checks": {"config", "errors", "game", "kinds", "nets"},
     "assemble": BOTTOM
     | {"checks", "config", "corpora", "game", "kinds", "memory", "model", "nets", "spaces", "training"},
-    "runs": BOTTOM | {"assemble", "config", "game", "model", "training", "__version__"},
+    "runs": BOTTOM | {"assemble", "checks", "config", "game", "model", "training", "__version__"},
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},

@@ -81,6 +81,23 @@ def test_weight_clipping_bounds_every_parameter_and_changes_no_other() -> None:
     assert torch.equal(net.bias, torch.tensor([-0.01, 0.0]))
 
 
+def test_the_clipping_bound_is_settable() -> None:
+    net = nn.Linear(2, 1, bias=False)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[0.7, -0.2]]))
+    CONSTRAINTS["weight_clipping"](Bounds(clip=0.5)).after_step(net)
+    assert torch.equal(net.weight, torch.tensor([[0.5, -0.2]]))
+
+
+def test_the_slope_of_piecewise_normalisation_is_settable(rng: torch.Generator) -> None:
+    net, samples = Net((4, 3), rng, leaky), samples_of((4, 3), rng)
+    rules = [CONSTRAINTS["piecewise_gradient_normalisation"](Bounds(lipschitz=k)).wrap(net) for k in (1.0, 2.5)]
+    torch.testing.assert_close(rules[1](samples), 2.5 * rules[0](samples))
+    torch.testing.assert_close(slopes(rules[1], samples), 2.5 * slopes(rules[0], samples))
+    slope = slopes(net, samples).detach()
+    torch.testing.assert_close(slopes(rules[1], samples).detach(), 2.5 * slope**2 / (slope**2 + 0.1))
+
+
 def test_what_does_not_wrap_hands_the_critic_back_and_what_does_leaves_its_weights() -> None:
     net = nn.Linear(2, 2)
     before = net.weight.clone()

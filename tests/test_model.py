@@ -80,6 +80,35 @@ def test_temperature_one_is_the_softmax_and_heat_makes_lines_alike() -> None:
     assert shares == pytest.approx([1 / 8] * 8, abs=0.02)
 
 
+def trained_at(step: Any, steps: int = 5, **generator: Any) -> Model:
+    settings = config().model_dump()
+    settings["generator"] |= generator
+    settings["training"]["steps"] = steps
+    return Model(MODEL.net, SPACE, Config.model_validate(settings), FACTS | {"step": step})
+
+
+@pytest.mark.parametrize(
+    ("step", "temperature"), [(0, 2.0), (1, 2.0), (2, 1.0), (3, 0.5), (4, 0.25), (5, 0.125), (7, 0.125)]
+)
+def test_lines_are_drawn_at_the_temperature_of_the_last_step_taken(step: int, temperature: float) -> None:
+    saved = trained_at(step, temperature=2.0, final_temperature=0.125)
+    assert saved.generate(50) == MODEL.generate(50, temperature=temperature)
+    assert trained_at(step, temperature=0.5).generate(50) == MODEL.generate(50, temperature=0.5)
+    for name in ("gumbel_softmax", "gumbel_straight_through"):
+        gumbel = trained_at(step, temperature=2.0, final_temperature=0.125, relaxation=name)
+        assert gumbel.generate(50) == MODEL.generate(50, temperature=1.0)  # their draws are those of the softmax at 1
+
+
+def test_a_model_of_one_step_was_drawn_at_the_first_temperature() -> None:
+    assert trained_at(1, 1, temperature=2.0, final_temperature=0.1).generate(9) == MODEL.generate(9, temperature=2.0)
+
+
+@pytest.mark.parametrize(("step", "temperature"), [(10**400, 0.5), (-(10**400), 0.1), (float("nan"), 0.1)])
+def test_a_step_that_none_has_is_taken_for_the_nearest(step: Any, temperature: float) -> None:
+    saved = trained_at(step, temperature=0.1, final_temperature=0.5)
+    assert saved.generate(9) == MODEL.generate(9, temperature=temperature)
+
+
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
     with pytest.raises(TextganError, match="temperature must be a positive number"):

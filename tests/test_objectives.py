@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,43 @@ def test_unregularised_dirac_gan_only_turns_about_its_equilibrium(
         for towards in descent(state).unbind()
     ]
     torch.testing.assert_close(torch.stack(rows), expected)
+
+
+@pytest.mark.parametrize("target", [1.0, 0.9, 0.75])
+@pytest.mark.parametrize("critic", [logistic_critic, least_squares_critic], ids=["logistic", "least squares"])
+def test_the_best_critic_of_smoothed_labels_is_known(critic: Any, target: float) -> None:
+    smoothed = partial(critic, target=target)
+    chance = target * P / (P + Q)  # of a sample there, to be called real
+    scores = (chance / (1 - chance)).log() if critic is logistic_critic else chance
+    value = expected_loss(smoothed, scores).item()
+    for point in range(3):
+        for step in (-0.1, 0.1):
+            moved = scores.clone()
+            moved[point] += step
+            assert expected_loss(smoothed, moved).item() > value + 1e-4
+
+
+def test_smoothed_losses_by_hand() -> None:
+    fake = (softplus(2) + softplus(-4)) / 2
+    real = [0.9 * softplus(-x) + 0.1 * softplus(x) for x in (0, 3)]  # cross-entropies to the label .9
+    assert logistic_critic(real=REAL, fake=FAKE, target=0.9).item() == pytest.approx(sum(real) / 2 + fake)
+    squares = least_squares_critic(real=REAL, fake=FAKE, target=0.9).item()
+    assert squares == pytest.approx((0.9**2 + 2.1**2) / 4 + (4 + 16) / 4)
+
+
+@NAMES
+def test_a_target_of_one_is_the_loss_itself_and_only_those_that_say_so_take_one(name: str) -> None:
+    critic: Any = OBJECTIVES[name].critic
+    if not OBJECTIVES[name].target:
+        with pytest.raises(TypeError):
+            critic(real=REAL, fake=FAKE, target=0.9)
+        return
+    assert torch.equal(critic(real=REAL, fake=FAKE, target=1.0), critic(real=REAL, fake=FAKE))
+    (real, fake), (plain_real, plain_fake) = (
+        slopes(loss, REAL, FAKE) for loss in (partial(critic, target=0.9), critic)
+    )
+    assert torch.equal(fake, plain_fake)  # one side alone is smoothed
+    torch.testing.assert_close(real - plain_real, torch.full_like(real, 0.1 / 2))
 
 
 @NAMES

@@ -13,6 +13,7 @@ from textgan.contract import BoundRelaxation, Constraint, Output
 from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import (
+    EQUALITIES,
     PENALTIES,
     adversarial_lipschitz,
     interpolates,
@@ -325,18 +326,39 @@ class Line(nn.Module):
         return Output(sample, sample, torch.zeros(len(samples), 1, dtype=torch.int64))
 
 
-def play_dirac(objective: str, penalties: dict[str, float], constraint: Constraint, start: float) -> list[float]:
+class Layer(nn.Linear):
+    """The same critic as a layer, which a constraint may prepare."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(1, 1, bias=False)
+        nn.init.constant_(self.weight, value)
+
+    def features(self, samples: Tensor) -> Tensor:
+        return samples
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return super().forward(samples).squeeze(1)
+
+
+def play_dirac(
+    objective: str, penalties: dict[str, float], constraint: Constraint, start: float, critic: Any = None
+) -> list[float]:
     """Return theta after each of 600 alternating steps of gradient descent."""
     game = Game(
-        OBJECTIVES[objective], 1.0, {name: (w, PENALTIES[name]) for name, w in penalties.items()}, constraint, {}
-    )
-    generator, critic, path = Line(start), Line(0.0), []
+        OBJECTIVES[objective], 1.0, {n: (w, PENALTIES[n]) for n, w in penalties.items() if n in PENALTIES}, constraint,
+        {}, equalities={n: (w, EQUALITIES[n]) for n, w in penalties.items() if n in EQUALITIES},
+    )  # fmt: skip
+    generator, critic, path = Line(start), critic or Line(0.0), []
+    constraint.prepare(critic)
+    states = {name: equality.initial() for name, (_, equality) in game.equalities.items()}
+    (psi,) = critic.parameters()
     real, noise, rng = torch.zeros(1, 1), torch.zeros(1, 1), torch.Generator()
     for _ in range(600):
         fake = generator.value.detach().reshape(1, 1)
-        step = critic_step(game, critic, [critic.value], real=real, fake=fake, rng=rng)
+        step = critic_step(game, critic, [psi], real=real, fake=fake, rng=rng, states=states)
+        states |= step.states
         with torch.no_grad():
-            critic.value.sub_(0.1 * step.gradients[0])
+            psi.sub_(0.1 * step.gradients[0])
         constraint.after_step(critic)
         after = generator_step(
             game, generator, critic, [generator.value], {}, noise=noise, relax=lambda x: (x, x), rows=noise,
@@ -370,9 +392,10 @@ def test_dirac_gan_converges_with_zero_centred_penalties(objective: str, penalti
         ("wasserstein", {"gradient_penalty_one_sided": 1.0}, "none", 1.0, 0.5),
         ("wasserstein", {"max_margin": 1.0}, "none", 1.0, 0.5),
         ("wasserstein", {"adversarial_lipschitz": 1.0}, "none", 1.0, 0.5),
+        ("wasserstein", {"sobolev": 0.1}, "none", 1.0, 0.5),
         ("wasserstein", {}, "weight_clipping", 0.05, 0.005),
     ],
-    ids=["plain", "one-centred", "one-sided", "max-margin", "adversarial", "clipped"],
+    ids=["plain", "one-centred", "one-sided", "max-margin", "adversarial", "sobolev", "clipped"],
 )
 def test_dirac_gan_circles_without(
     objective: str, penalties: dict[str, float], constraint: str, start: float, stays_beyond: float
@@ -380,6 +403,13 @@ def test_dirac_gan_circles_without(
     assert (
         max(map(abs, play_dirac(objective, penalties, CONSTRAINTS[constraint](Bounds()), start)[-200:])) > stays_beyond
     )
+
+
+@pytest.mark.parametrize("psi", [0.3, -20.0])
+def test_dirac_gan_under_spectral_norm_knows_the_sign_of_its_one_number_alone(psi: float) -> None:
+    """Of one weight the norm leaves ±1: the critic cannot turn, and the generator goes on at its slope of 1."""
+    path = play_dirac("wasserstein", {}, CONSTRAINTS["spectral_norm"](Bounds()), 0.5, Layer(psi))
+    assert path == pytest.approx([0.5 + math.copysign(0.1, psi) * (k + 1) for k in range(600)], abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,10 @@ def build_on(config: Config, corpus: Corpus[Any], device: torch.device) -> Parts
     space, labelled = space_of(corpus.space.to_json()), bool(corpus.space.labels)
     if labelled and config.window_likelihood.weight:
         raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
+    if labelled and config.game.condition == "auxiliary" and config.generator.relaxation == "reinforce":
+        raise UsageError(
+            "game.condition: auxiliary teaches labels through the sample, as reinforce cannot; use projection"
+        )
     if labelled and config.generator.norm == "virtual_batch":
         raise UsageError("generator.norm: virtual_batch needs a corpus without labels; its reference batch has none")
     check_memory(config, space, device)
@@ -347,14 +351,14 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     drawn = {
         side: Source(rows.ids, to_sample, rows.labels).draw(OVERFIT, rng, plan.device) for side, rows in sides.items()
     }
-    samples = {side: to_sample(rows) for side, (rows, _) in drawn.items()}
+    samples = {side: plan.smoothed(to_sample(rows), state.step) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
     wrap = parts.game.constraint.wrap
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
         generator = bind_generator(state.generator.net, conditions["fake"])
-        output = generator(noise, lambda x: parts.relaxation(x, temperature=plan.temperature, rng=rng))
+        output = generator(noise, lambda x: parts.relaxation(x, temperature=plan.temperature_at(state.step), rng=rng))
         samples["fake"] = output.sample
         values = {
             side: mean(lambda critic, x: wrap(critic)(x), state.critic.net, x, conditions[side])

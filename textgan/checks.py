@@ -83,6 +83,11 @@ def _without_critic(config: Config) -> Iterator[str]:
             yield "feature_matching.weight: it matches a critic's features, and critic.net is none; choose a critic"
 
 
+def _reinforce(config: Config) -> Iterator[str]:
+    if config.generator.relaxation == "reinforce" and config.feature_matching.weight:
+        yield "feature_matching.weight: reinforce lets no gradient through the sample, by which it teaches; set it to 0"
+
+
 def _objective(config: Config) -> Iterator[str]:
     g = config.game
     if g.real_label != 1 and not OBJECTIVES[g.objective].target:
@@ -112,16 +117,21 @@ def _spectral(config: Config) -> Iterator[str]:
         )
 
 
-def _graphs(config: Config) -> Iterator[str]:
-    """What changes from step to step would be frozen in a graph."""
+def moving(config: Config) -> list[str]:
+    """Return the keys of what goes with the share of the steps that is done, the learning rates left out."""
     first, last = config.game.real_smoothing
-    moving = {
+    moves = {
         "generator.final_temperature": config.generator.final_temperature not in (0, config.generator.temperature),
         "game.real_smoothing": first != last,
-        **{f"game.penalties.{name}": config.game.penalties.get(name, 0) > 0 for name in EQUALITIES},
     }
+    return [key for key in moves if moves[key]]
+
+
+def _graphs(config: Config) -> Iterator[str]:
+    """What changes from step to step would be frozen in a graph."""
+    held = [f"game.penalties.{name}" for name in EQUALITIES if config.game.penalties.get(name)]
     if config.training.graphs:
-        for key in (key for key, moves in moving.items() if moves):
+        for key in moving(config) + held:
             yield f"training.graphs: {key} changes from step to step, which a graph would not see; use false"
 
 
@@ -195,6 +205,7 @@ CHECKS = (
     _sizes,
     _terms,
     _without_critic,
+    _reinforce,
     _objective,
     _optimizers,
     _constraints,

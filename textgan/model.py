@@ -197,7 +197,8 @@ class Model:
         g = self.config.generator
         if g.relaxation in DRAWN_AT_ONE:
             return 1.0
-        return annealed(g.temperature, g.final_temperature, self.facts["step"] / self.config.training.steps)
+        last = max(1, self.config.training.steps - 1)  # the number of the last step, as the loop counts them
+        return annealed(g.temperature, g.final_temperature, min(max(0, self.facts["step"] - 1), last) / last)
 
     @property
     def _rows(self) -> int:

@@ -22,6 +22,7 @@ import torch
 from textgan import __version__
 from textgan import config as schema
 from textgan.assemble import Parts, build, describe, measure, model_of, plan_of, settled
+from textgan.checks import moving
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
@@ -246,7 +247,7 @@ def last_started() -> Path:
 FREE_TO_CHANGE = {"steps", "minutes", "processor_minutes", "device", "graphs", "log_every", "evaluate_every"}
 """Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned.
 
-Steps are also the length of a schedule that is not constant: with another total, what is learned is told to differ.
+Steps are also the length of every schedule that is not constant: with another total, what is learned is told to differ.
 """
 
 
@@ -294,11 +295,13 @@ def _check_changes(folder: Path, config: Config, watch: Watch) -> None:
     bound = [told for key, told in changed.items() if key.removeprefix("training.") not in FREE_TO_CHANGE | {"preset"}]
     if bound:
         raise UsageError(f"{folder} was started with another configuration ({'; '.join(bound)}); resume it unchanged")
-    if "training.steps" in changed and config.training.schedule != "constant":
-        watch.note(
-            f"{changed['training.steps']} changes the {config.training.schedule} schedule of the learning rates: "
-            "the result is not that of an uninterrupted run"
-        )
+    if "training.steps" in changed:
+        schedule = config.training.schedule
+        rates = [f"{schedule} schedule of the learning rates"] if schedule != "constant" else []
+        for what in rates + [f"schedule of {key}" for key in moving(config)]:
+            watch.note(
+                f"{changed['training.steps']} changes the {what}: the result is not that of an uninterrupted run"
+            )
 
 
 def _flat(section: schema.Section, prefix: str = "") -> dict[str, Any]:

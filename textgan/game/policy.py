@@ -74,4 +74,7 @@ def policy_gradient(
         loss = surrogate(batch.output.logits[judged], batch.output.ids[judged], paid - baseline)
         return loss, {"baseline": decay * baseline + (1 - decay) * mean, "seen": seen + 1}
 
-    return Term(term, lambda: {"baseline": torch.zeros(length, device=device), "seen": torch.zeros((), device=device)})
+    def unpack(state: State) -> State:
+        return {name: value.to(device) for name, value in state.items()}
+
+    return Term(term, lambda: unpack({"baseline": torch.zeros(length), "seen": torch.zeros(())}), unpack=unpack)

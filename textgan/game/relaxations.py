@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import torch
@@ -101,7 +100,7 @@ def reinforce(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tu
 
 def annealed(first: float, last: float, done: float) -> float:
     """Temperature after a share of the steps: from the first to the last by equal factors; a last of 0 keeps it."""
-    return first * math.exp(math.log((last or first) / first) * done)
+    return first ** (1 - done) * last**done if last else first
 
 
 def smoothed(samples: Tensor, share: float) -> Tensor:

@@ -56,6 +56,7 @@ RELAXATIONS = (
         "game.baseline is b's decay; ScratchGAN's baseline is one number, here there is one a position.",
         refused=(
             Refusal("critic.net=none", "it is paid by a critic"),
+            Refusal("feature_matching.weight=1", "no gradient goes through the sample, by which it teaches"),
             Refusal("generator.temperature=0.5", "it knows the softmax at temperature 1"),
         ),
     ),

@@ -29,7 +29,10 @@ TERMS = (
         ("feature_matching.weight=1",),
         notes="Set game.weight=0 to match features alone, as in the paper. Its code takes the mean absolute "
         "difference.",
-        refused=(Refusal("critic.net=none", "it matches a critic's features"),),
+        refused=(
+            Refusal("critic.net=none", "it matches a critic's features"),
+            Refusal("generator.relaxation=reinforce", "no gradient goes through the sample"),
+        ),
     ),
     Method(
         "likelihood",

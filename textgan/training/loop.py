@@ -105,7 +105,7 @@ class Plan:
         return smoothed(real, first + (last - first) * self._done(step))
 
     def _done(self, step: int) -> float:
-        return step / max(self.steps - 1, 1)
+        return min(step / max(self.steps - 1, 1), 1.0)
 
 
 @dataclass(frozen=True)
