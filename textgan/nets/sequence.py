@@ -26,6 +26,10 @@ class OnePassGenerator(nn.Module):
     reference: Tensor | None
     """Noise (row, latent) that goes through the net before every batch, for a norm that needs it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("reference", None)
+
     def make_logits(self, noise: Tensor) -> Tensor:
         """Noise (batch, latent) to logits (batch, position, symbol)."""
         raise NotImplementedError
