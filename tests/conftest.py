@@ -32,6 +32,12 @@ def _one_thread_and_own_cache(tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield
 
 
+@pytest.fixture(autouse=True)
+def _same_weights() -> None:
+    """Nets begin with the same weights, whichever tests ran before in this process."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
