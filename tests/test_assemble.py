@@ -262,9 +262,9 @@ def test_the_critics_check_is_of_the_critic_as_the_game_constrains_it(tiny_text:
 
 
 def test_rows_go_to_the_terms_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assemble, "BLOCK", 3)
+    monkeypatch.setattr(texts, "BLOCK", 3)
     ids = np.arange(14, dtype=np.uint16).reshape(7, 2)
-    blocks = list(assemble.blocks(ids))
+    blocks = list(texts.blocks(ids))
     assert [len(block) for block in blocks] == [3, 3, 1]
     assert torch.cat(blocks).tolist() == ids.tolist()
 
@@ -283,3 +283,15 @@ def test_rows_that_are_mostly_padding_are_told_of(tmp_path: Path) -> None:
     told = texts.padding(open_corpus(smoke(path, text__length=64, text__cut="line")))
     assert told is not None
     assert re.fullmatch(r"7\d% of the positions are padding; text.length=2[123] holds 9 of 10 lines, .*", told)
+
+
+def test_a_critic_that_looks_at_its_batch_is_shown_whole_batches_of_its_size(tiny_text: Path) -> None:
+    flags = {"critic__minibatch": "discrimination", "game__penalties": {"r1": 1.0}, "training__batch": 60}
+    parts = build(smoke(tiny_text, **flags))
+    assert parts.state.critic is not None
+    seen: list[int] = []
+    parts.state.critic.net.register_forward_hook(lambda net, inputs, output: seen.append(len(inputs[0])))
+    checked = assemble.critic_check(parts)["critic"]
+    assert "slope" not in checked  # of a sample it has none
+    assert set(seen) == {60}
+    assert len(seen) == 3 * (256 // 60)

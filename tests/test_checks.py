@@ -21,7 +21,7 @@ from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.relaxations import DRAWN_AT_ONE, RELAXATIONS
 from textgan.game.terms import TERMS
-from textgan.nets import CRITICS
+from textgan.nets import CRITICS, CRITICS_OF
 from textgan.settings import resolve
 from textgan.training.loop import play_step
 
@@ -83,6 +83,19 @@ RECURRENT = {"generator.net": "recurrent"}
             for name in ("wasserstein", "relativistic", "hinge")
         ),
         ({"game.constraint": "spectral_norm", "critic.net": "recurrent"}, r"^game\.constraint: spectral_norm bounds"),
+        ({"game.constraint": "spectral_norm", "critic.net": "transformer"}, r"^game\.constraint: spectral_norm bounds"),
+        (
+            {"game.constraint": "spectral_norm", "critic.norm": "layer"},
+            r"^critic\.norm: layer divides by what",
+        ),
+        (
+            NO_COUNTS | RECURRENT | {"likelihood.pretrain": 2, "generator.temperature": 0.5},
+            r"^generator\.temperature: must be 1 with likelihood",
+        ),
+        (
+            {"critic.net": "recurrent", "game.penalties": {"consistency": 2.0}},
+            r"^game\.penalties\.consistency: the net 'recurrent' has no dropout; use 0, or the net paper or do",
+        ),
         ({"game.penalties": {"consistency": 1.0}}, r"^critic\.dropout: must be above 0 with the penalty consistency"),
         ({"critic.dropout": 0.5}, r"^critic\.dropout: nothing but the penalty consistency drops values"),
         ({"generator.optimizer": "rmsprop"}, r"^generator\.betas: rmsprop .*set generator\.betas=\[0\.0, 0\.99\]"),
@@ -144,14 +157,15 @@ def test_piecewise_normalisation_wants_a_critic_that_is_linear_between_kinks(
     flags = {"game.constraint": "piecewise_gradient_normalisation"}
     with pytest.raises(UsageError, match=r"^game\.constraint: piecewise_gradient_normalisation .*'smooth' is none"):
         check(smoke(tiny_text, flags | {"critic.net": "smooth"}))
-    for name in PIECEWISE_LINEAR:
+    for name in {*PIECEWISE_LINEAR} - {"mlp"}:
         check(smoke(tiny_text, flags | {"critic.net": name}))
+    check(resolve("toy", flags=flags | {"game.penalties": {}}).config)
 
 
 def test_the_tables_here_name_parts_that_there_are() -> None:
     assert set(AT_ONE) <= TERMS.keys()
     assert RELAXATIONS.keys() >= DRAWN_AT_ONE
-    assert set(PIECEWISE_LINEAR) <= CRITICS.keys() | {"none"}
+    assert set(PIECEWISE_LINEAR) <= CRITICS.keys() | CRITICS_OF["toy"].keys() | {"none"}
     assert not EQUALITIES.keys() & PENALTIES.keys()
 
 

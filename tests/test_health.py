@@ -77,6 +77,11 @@ def test_collapse_is_told_in_words() -> None:
     ]
 
 
+def points(balanced: int, good: float) -> dict[str, Any]:
+    figures = {"balanced": {"value": balanced, "floor": 8}, "good": {"value": good, "floor": 1.0}}
+    return {"step": 0, "evaluation": figures}
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
@@ -88,8 +93,9 @@ def test_collapse_is_told_in_words() -> None:
         ([evaluation(0.1, 0.4)] * 2, [1]),
         ([evaluation(0.1, None)] * 2, []),
         ([evaluation(None, None)] * 2, []),
-        ([{"step": 0, "evaluation": {"modes": {"value": 3, "floor": 8}}}] * 2, [1]),
-        ([{"step": 0, "evaluation": {"modes": {"value": 4, "floor": 8}}}] * 2, []),
+        ([points(3, 0.5)] * 2, [1]),
+        ([points(4, 0.5)] * 2, []),
+        ([points(0, 0.49)] * 2, []),  # it has only begun
         ([{"step": 0, "evaluation": {}}] * 2, []),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +19,7 @@ from textgan.assemble import build
 from textgan.checks import check
 from textgan.cli.main import main
 from textgan.corpora.toys import TOYS
-from textgan.errors import UsageError
+from textgan.errors import CorruptError, UsageError
 from textgan.game.terms import TERMS
 from textgan.kinds import toy
 from textgan.nets import CRITICS_OF, GENERATORS_OF
@@ -71,12 +72,21 @@ def test_the_kind_of_a_corpus(corpus: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"corpus.name": "python_docs"}, r"^generator\.net: there is no 'mlp'; known: "),
-        ({"generator.net": "upsampling"}, r"^generator\.net: there is no 'upsampling'; known: mlp$"),
-        ({"critic.net": "paper"}, r"^critic\.net: there is no 'paper'"),
-        ({"generator.relaxation": "softmax"}, r"^generator\.relaxation: there is no 'softmax'; known: identity$"),
-        ({"count_critic.weight": 1.0}, r"^count_critic\.weight: must be 0 on swissroll, whose samples are no text$"),
-        ({"likelihood.weight": 1.0}, r"^likelihood\.weight: must be 0 on swissroll"),
+        ({"corpus.name": "python_docs"}, r"^generator\.net: there is no 'mlp' for text; known: "),
+        ({"generator.net": "upsampling"}, r"^generator\.net: there is no 'upsampling' for points; known: mlp$"),
+        ({"critic.net": "paper"}, r"^critic\.net: there is no 'paper' for points"),
+        (
+            {"generator.relaxation": "softmax"},
+            r"^generator\.relaxation: there is no 'softmax' for points; known: identity$",
+        ),
+        ({"count_critic.weight": 1.0}, r"^count_critic\.weight: must be 0 on swissroll; the term looks at symbols"),
+        ({"text.length": 9}, r"^text: is for text, and swissroll is points; leave it out$"),
+        ({"generator.temperature": 0.5}, r"^generator\.temperature: is for text"),
+        ({"game.real_smoothing": [0.5, 0.5]}, r"^game\.real_smoothing: is for text"),
+        ({"critic.minibatch": "stddev", "game.penalties": {}}, r"^critic\.minibatch: the critic of points is drawn"),
+        ({"critic.norm": "layer"}, r"^critic\.norm: the net 'mlp' takes no norm; use none$"),
+        ({"critic.dropout": 0.5}, r"^critic\.dropout: the net 'mlp' has no dropout; use 0$"),
+        ({"likelihood.weight": 1.0}, r"^likelihood: is for text, and swissroll is points"),
     ],
 )
 def test_what_points_have_not_is_refused_in_a_line(flags: dict[str, Any], message: str) -> None:
@@ -86,11 +96,11 @@ def test_what_points_have_not_is_refused_in_a_line(flags: dict[str, Any], messag
 
 def test_text_takes_no_relaxation_of_points(tiny_text: Path) -> None:
     flags = {"corpus.name": str(tiny_text), "generator.relaxation": "identity"}
-    with pytest.raises(UsageError, match=r"^generator\.relaxation: there is no 'identity'"):
+    with pytest.raises(UsageError, match=r"^generator\.relaxation: there is no 'identity' for text"):
         check(resolve("smoke", flags=flags).config)
 
 
-@pytest.mark.parametrize("key", ["data", "column", "label_column"])
+@pytest.mark.parametrize("key", ["column", "label_column"])
 def test_a_formula_is_read_from_nowhere(key: str) -> None:
     with pytest.raises(UsageError, match=rf"^corpus\.{key}: 8gaussians is drawn by a formula"):
         build(resolve("toy", flags={f"corpus.{key}": "x"}).config)
@@ -248,3 +258,29 @@ def test_every_toy_builds(name: str) -> None:
     found = parts.kind.evaluation(parts.corpus, parts.config, 40)(parts.space.decode(parts.corpus.train.ids[:40]))
     assert found["good"]["value"] > 0.9
     assert parts.kind.score(found) == found["distance"]["value"]
+
+
+def test_fewer_samples_than_are_drawn_and_pairs_of_them(textgan: Command, tmp_path: Path) -> None:
+    few = ("-s", "evaluation.samples=60", "-s", "game.objective=relativistic", "-s", "feature_matching.weight=1")
+    code, _, err = textgan("train", "--corpus", "8gaussians", "--steps", "4", "--run", "few", *QUICK, *few)
+    assert code == 0, err
+    assert "feature_matching" in rows(tmp_path / "runs" / "few")[0]["generator"]
+
+
+def test_the_report_of_points_tells_the_alarms_of_its_training(textgan: Command, tmp_path: Path) -> None:
+    assert textgan("train", "--corpus", "8gaussians", "--steps", "4", "--run", "ill", *QUICK)[0] == 0
+    log = tmp_path / "runs" / "ill" / "metrics.jsonl"
+    log.write_text(log.read_text() + '{"step": 4, "alarm": {"kind": "collapse", "text": "it has collapsed"}}\n')
+    told = textgan("report", "runs/ill")[1]
+    assert "at step 4 of training, it has collapsed" in told
+    assert json.loads(textgan("report", "runs/ill", "--json")[1])["notes"] == [
+        "at step 4 of training, it has collapsed"
+    ]
+
+
+def test_a_model_whose_corpus_is_of_another_kind_is_corrupt(textgan: Command, tmp_path: Path, tiny_text: Path) -> None:
+    config = resolve("toy", flags={"corpus.name": "8gaussians"}).config
+    model = assemble.model_of(build(config), None)
+    text = resolve("smoke", flags={"corpus.name": str(tiny_text)}).config
+    with pytest.raises(CorruptError, match=r"^the model generates points of the plane, and .* holds none"):
+        assemble.corpus_of(replace(model, config=text))

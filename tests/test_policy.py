@@ -241,10 +241,11 @@ def test_a_reward_is_minus_the_loss_of_one_score(objective: str, rule: str, rng:
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_critic_that_scores_positions_pays_positions(objective: str, rng: torch.Generator) -> None:
-    weight = torch.randn(5, generator=rng, dtype=torch.float64)
+    weight, calls = torch.randn(5, generator=rng, dtype=torch.float64), list[int]()
 
     class Positions:
         def position_scores(self, samples: Tensor) -> Tensor:
+            calls.append(len(samples))
             return samples @ weight
 
         def __call__(self, samples: Tensor) -> Tensor:
@@ -255,6 +256,7 @@ def test_a_critic_that_scores_positions_pays_positions(objective: str, rng: torc
 
     p, heard = Players(rng), list[Tensor]()
     step = p.step(objective, {"listening": (1.0, listening(heard))}, Positions())
+    assert len(calls) == (2 if OBJECTIVES[objective].pairs else 1)  # each side once, for the score and the rewards
     fake = p.generator(p.noise, relax).sample[:4]
     torch.testing.assert_close(heard, [-losses_one_by_one(objective, p.real @ weight, fake @ weight)])
     whole = OBJECTIVES[objective].generator(real=(p.real @ weight).mean(1), fake=(fake @ weight).mean(1))

@@ -110,13 +110,17 @@ def test_the_linear_schedule_goes_to_zero_and_no_step_has_none() -> None:
     assert SCHEDULES["linear"](1.0) == 0
 
 
-def language_game(weight: float = 0.0) -> Game:
-    terms: dict[str, tuple[float, Term]] = {
-        "likelihood": (weight, likelihood([], symbols=5)),
-        "policy": (1.0, policy_gradient(length=8, discount=1.0, decay=0.9)),
-    }
+PARTS: dict[str, Term] = {
+    "likelihood": likelihood([], symbols=5),
+    "policy": policy_gradient(length=8, discount=1.0, decay=0.9),
+}
+
+
+def language_game() -> Game:
+    terms = {"policy": (1.0, PARTS["policy"])}
     penalties = {"gradient_penalty": (10.0, PENALTIES["gradient_penalty"])}
-    return Game(OBJECTIVES["wasserstein"], 1.0, penalties, Constraint(), terms)
+    game = Game(OBJECTIVES["wasserstein"], 1.0, penalties, Constraint(), terms)
+    return dataclasses.replace(game, pretraining=PARTS["likelihood"])
 
 
 def language_state(seed: int = 0) -> TrainingState:
@@ -124,7 +128,7 @@ def language_state(seed: int = 0) -> TrainingState:
     shape = {"length": 8, "symbols": 5, "width": 6, "blocks": 1, "kernel": 3}
     generator = Player.of(GENERATORS["recurrent"](latent=4, **shape), 1e-2, (0.5, 0.9))
     critic = Player.of(CRITICS["downsampling"](**shape), 1e-2, (0.5, 0.9))
-    return TrainingState(generator, critic, 0.9, {name: term for name, (_, term) in language_game().terms.items()})
+    return TrainingState(generator, critic, 0.9, PARTS)
 
 
 def played(state: TrainingState, steps: int, pretrain: int, game: Game | None = None) -> list[dict[str, Any]]:
@@ -158,10 +162,19 @@ def test_the_first_steps_are_the_likelihoods_alone_and_then_the_game_begins() ->
     before = copied(state)
     (after,) = played(state, 1, pretrain=3)
     assert after.keys() == {"critic", "generator"}
-    assert after["generator"].keys() == {"loss", "adversarial", "likelihood", "policy", "gradient_norm"}
+    assert after["generator"].keys() == {"loss", "adversarial", "policy", "gradient_norm"}  # and no likelihood
     changed = copied(state)
     assert not torch.equal(before["critic.net.score.weight"], changed["critic.net.score.weight"])
     assert changed["terms.policy.seen"].item() == 1
+
+
+def test_the_critics_first_turn_follows_pretraining_at_once() -> None:
+    plan = dataclasses.replace(PLAN, steps=9, pretrain=1, critic_every=3, temperature=1.0)
+    state, turns = language_state(), []
+    for _ in range(6):
+        turns.append("critic" in play_step(state, plan, SOURCE, language_game(), RELAXATIONS["reinforce"]))
+        state.step += 1
+    assert turns == [False, True, False, False, True, False]
 
 
 def test_pretraining_generates_nothing_and_asks_the_relaxation_for_nothing() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +19,7 @@ from textgan.corpora import cards, matrix
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.corpora.text.sources import absolute
-from textgan.errors import TextganError, UsageError
+from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.objectives import OBJECTIVES
@@ -41,7 +39,6 @@ from textgan.training.loop import Plan, Source
 from textgan.training.precision import choose_precision
 from textgan.training.state import Player, TrainingState
 
-BLOCK = 65_536  # rows read from disk at a time
 OVERFIT, TOGETHER = 256, 64  # rows of each side for the critic's value, and how many of them at once
 
 
@@ -189,20 +186,12 @@ def build_terms(config: Config, corpus: Corpus[Any], device: torch.device) -> di
     for name, factory in TERMS.items():
         section = getattr(config, name)
         if section.weight or getattr(section, "pretrain", 0):
-            settings = section.model_dump(exclude={"weight", "pretrain"}) | {"ends": corpus.space.pad == "own"}
-            if corpus.train.labels is not None:
-                settings |= {"labels": len(corpus.space.labels), "row_labels": blocks(corpus.train.labels)}
-            terms[name] = factory(blocks(corpus.train.ids), symbols=corpus.space.size, device=device, **settings)
+            told = kinds.KINDS[corpus.space.kind].told(corpus)
+            terms[name] = factory(**told, **section.model_dump(exclude={"weight", "pretrain"}), device=device)
     if config.generator.relaxation == "reinforce":
         g, length = config.game, corpus.space.length
         terms["policy"] = policy_gradient(length=length, discount=g.discount, decay=g.baseline, device=device)
     return terms
-
-
-def blocks(ids: npt.NDArray[Any]) -> Iterator[Tensor]:
-    """Yield a matrix of ids, or a column of labels, in blocks of rows."""
-    for start in range(0, len(ids), BLOCK):
-        yield torch.from_numpy(ids[start : start + BLOCK].astype(np.int64))
 
 
 def build_game(config: Config, terms: dict[str, Term], *, labelled: bool = False) -> Game:
@@ -213,14 +202,16 @@ def build_game(config: Config, terms: dict[str, Term], *, labelled: bool = False
         smoothed: Any = objective.critic  # which takes a target, or `check` has refused it
         objective = replace(objective, critic=partial(smoothed, target=g.real_label))
     weights = {name: weight for name, weight in g.penalties.items() if weight}
+    by_term = {name: g.weight if name == "policy" else getattr(config, name).weight for name in terms}
     return Game(
         objective,
         g.weight,
         {name: (weight, PENALTIES[name]) for name, weight in weights.items() if name in PENALTIES},
         build_constraint(config),
-        {name: (g.weight if name == "policy" else getattr(config, name).weight, term) for name, term in terms.items()},
+        {name: (by_term[name], term) for name, term in terms.items() if by_term[name]},
         g.classification if labelled and g.condition == "auxiliary" else None,
         {name: (weight, EQUALITIES[name]) for name, weight in weights.items() if name in EQUALITIES},
+        terms.get("likelihood") if config.likelihood.pretrain else None,
     )
 
 
@@ -245,8 +236,13 @@ def corpus_of(model: Model) -> Corpus[Any]:
 
     Raises:
         TextganError: it is gone, or no longer what it was.
+        CorruptError: it is of another kind than the model's samples.
     """
     corpus = open_corpus(model.config)
+    if corpus.space.kind != model.space.kind:
+        raise CorruptError(
+            f"the model generates {model.space.samples}, and {corpus.name} holds none; restore its folder"
+        )
     if corpus.fingerprint != model.facts["corpus"]["fingerprint"]:
         raise TextganError(
             f"the text of {corpus.name} is no longer what this model was trained on; "
@@ -340,7 +336,8 @@ def seen(parts: Parts, samples: Sequence[str]) -> Seen:
 def critic_check(parts: Parts) -> dict[str, Any]:
     """Return the critic's mean value on training, held-out and generated rows, and its mean slope between them.
 
-    The critic is the one that plays, as the game constrains it. A value on training rows that leaves the held-out rows'
+    The critic is the one that plays, as the game constrains it; one that looks at its batch has no slope at a
+    sample, and is shown batches of the size it is trained on. A value on training rows that leaves the held-out rows'
     behind is the overfitting Gulrajani et al. 2017 show in section 5.5.
     """
     state, plan = parts.state, plan_of(parts.config, parts.device)
@@ -354,25 +351,32 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     samples = {side: plan.smoothed(to_sample(rows), state.step) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
-    wrap = parts.game.constraint.wrap
+    wrap, alone = parts.game.constraint.wrap, parts.config.critic.minibatch == "none"
+    average = partial(mean, state.critic.net, together=TOGETHER if alone else min(plan.critic_batch, OVERFIT))
     with torch.no_grad():
         noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
         generator = bind_generator(state.generator.net, conditions["fake"])
         output = generator(noise, lambda x: parts.relaxation(x, temperature=plan.temperature_at(state.step), rng=rng))
         samples["fake"] = output.sample
-        values = {
-            side: mean(lambda critic, x: wrap(critic)(x), state.critic.net, x, conditions[side])
-            for side, x in samples.items()
-        }
-    between = interpolates(samples["train"], samples["fake"], rng=rng)
-    slope = mean(lambda critic, x: slopes(wrap(critic), x), state.critic.net, between, conditions["fake"])
-    return {"critic": values | {"slope": slope, "rows": OVERFIT}}
+        values = {side: average(lambda critic, x: wrap(critic)(x), x, conditions[side]) for side, x in samples.items()}
+    if alone:
+        between = interpolates(samples["train"], samples["fake"], rng=rng)
+        values["slope"] = average(lambda critic, x: slopes(wrap(critic), x), between, conditions["fake"])
+    return {"critic": values | {"rows": OVERFIT}}
 
 
-def mean(of: Callable[[Critic, Tensor], Tensor], net: nn.Module, samples: Tensor, condition: Tensor | None) -> float:
-    """Mean of what a critic makes of samples (batch, ...) under conditions (batch,), 64 rows at a time."""
-    conditions = repeat(None) if condition is None else torch.split(condition, TOGETHER)
-    parts = zip(torch.split(samples, TOGETHER), conditions, strict=False)
+def mean(
+    net: nn.Module,
+    of: Callable[[Critic, Tensor], Tensor],
+    samples: Tensor,
+    condition: Tensor | None,
+    *,
+    together: int = TOGETHER,
+) -> float:
+    """Mean of what a critic makes of samples (batch, ...) under conditions (batch,), so many whole rows at a time."""
+    whole = len(samples) - len(samples) % together
+    conditions = repeat(None) if condition is None else torch.split(condition[:whole], together)
+    parts = zip(torch.split(samples[:whole], together), conditions, strict=False)
     return torch.cat([of(bind_critic(net, c), x).detach() for x, c in parts]).mean().item()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from textgan.config import Config
 from textgan.errors import UsageError, near_miss
@@ -13,6 +13,7 @@ from textgan.game.relaxations import DRAWN_AT_ONE
 from textgan.game.terms import TERMS
 from textgan.kinds import KINDS, name_of
 from textgan.nets import CRITICS_OF, GENERATORS_OF
+from textgan.nets.minibatch import MINIBATCH
 
 
 def check(config: Config) -> None:
@@ -36,9 +37,22 @@ def _names(config: Config) -> Iterator[str]:
         ("game.constraint", config.game.constraint, CONSTRAINTS),
         *((f"game.penalties.{name}", name, PENALTIES | EQUALITIES) for name in config.game.penalties),
     ]
+    parts = (part for k in KINDS for part in (*GENERATORS_OF[k], *CRITICS_OF[k], *KINDS[k].relaxations))
+    elsewhere = dict.fromkeys(parts, f" for {KINDS[kind].samples}")
     for key, name, table in named:
         if name not in table:
-            yield f"{key}: there is no {name!r}{near_miss(name, table)}"
+            yield f"{key}: there is no {name!r}{elsewhere.get(name, '')}{near_miss(name, table)}"
+
+
+def _without_symbols(config: Config) -> Iterator[str]:
+    kind, plain = name_of(config.corpus.name), Config()
+    if kind == "text":
+        return
+    for key in OF_SYMBOLS:
+        section, _, field = key.partition(".")
+        found, usual = getattr(config, section), getattr(plain, section)
+        if (getattr(found, field) != getattr(usual, field)) if field else found != usual:
+            yield f"{key}: is for text, and {config.corpus.name} is {KINDS[kind].samples}; leave it out"
 
 
 def _sizes(config: Config) -> Iterator[str]:
@@ -60,12 +74,13 @@ def _terms(config: Config) -> Iterator[str]:
     g, likelihood, kind = config.generator, config.likelihood, name_of(config.corpus.name)
     terms = [name for name in TERMS if getattr(config, name).weight]
     for term in (term for term in terms if term not in KINDS[kind].terms):
-        yield f"{term}.weight: must be 0 on {config.corpus.name}, whose samples are no text"
+        yield f"{term}.weight: must be 0 on {config.corpus.name}; the term looks at symbols, and these are points"
     for key, value in (("weight", likelihood.weight), ("pretrain", likelihood.pretrain)):
         if value and not hasattr(GENERATORS_OF[kind][g.net], "teacher"):
             knowing = ", ".join(name for name, net in GENERATORS_OF["text"].items() if hasattr(net, "teacher"))
             yield f"likelihood.{key}: the net {g.net!r} gives no likelihood; set generator.net to {knowing}"
-    paid = [*(name for name in terms if name in AT_ONE), *(["reinforce"] if g.relaxation == "reinforce" else [])]
+    paid = [name for name in AT_ONE if name in terms or (name == "likelihood" and likelihood.pretrain)]
+    paid += ["reinforce"] if g.relaxation == "reinforce" else []
     if paid and g.relaxation not in DRAWN_AT_ONE and (g.temperature != 1 or g.final_temperature not in (0, 1)):
         key = "temperature" if g.temperature != 1 else "final_temperature"
         yield f"generator.{key}: must be 1 with {paid[0]}, which knows the softmax at temperature 1"
@@ -110,11 +125,15 @@ def _constraints(config: Config) -> Iterator[str]:
 
 
 def _spectral(config: Config) -> Iterator[str]:
-    if config.game.constraint == "spectral_norm" and config.critic.net == "recurrent":
+    if config.game.constraint != "spectral_norm":
+        return
+    if config.critic.net not in PIECEWISE_LINEAR:
         yield (
-            "game.constraint: spectral_norm bounds matrices, and what a recurrent critic's gates make of them can "
-            "still be steep; use gradient_normalisation, a penalty, or critic.net=downsampling"
+            f"game.constraint: spectral_norm bounds matrices, and what else a {config.critic.net} critic does with "
+            "them can still be steep; use gradient_normalisation, a penalty, or critic.net=downsampling"
         )
+    if config.critic.norm != "none":
+        yield f"critic.norm: {config.critic.norm} divides by what it is given, which spectral_norm bounds not; use none"
 
 
 def moving(config: Config) -> list[str]:
@@ -137,9 +156,10 @@ def _graphs(config: Config) -> Iterator[str]:
 
 def _norms(config: Config) -> Iterator[str]:
     g, c = config.generator, config.critic
-    for key, norm, net in (("generator.norm", g.norm, g.net), ("critic.norm", c.norm, c.net)):
+    sides = (("generator.norm", g.norm, g.net, GENERATORS_OF), ("critic.norm", c.norm, c.net, CRITICS_OF))
+    for key, norm, net, nets in sides:
         if norm != "none" and net not in LAYERED:
-            yield f"{key}: the net {net!r} takes no norm; use none, or one of {', '.join(sorted(LAYERED))}"
+            yield f"{key}: the net {net!r} takes no norm; use none{_or(nets, config)}"
     slopes = _slopes(config)
     if c.norm == "batch" and slopes:
         yield f"critic.norm: batch mixes the samples, and {slopes[0]} judges each alone; use layer or none"
@@ -153,6 +173,8 @@ def _minibatch(config: Config) -> Iterator[str]:
     c = config.critic
     if c.minibatch == "none":
         return
+    if name_of(config.corpus.name) == "toy":
+        yield f"critic.minibatch: the critic of points is drawn place by place, {c.minibatch} scores batches; use none"
     if c.net == "none":
         yield f"critic.minibatch: there is no critic that {c.minibatch} could tell of its batch; use none"
     slopes = [name for name in _slopes(config) if name not in OF_A_BATCH]
@@ -167,12 +189,19 @@ def _minibatch(config: Config) -> Iterator[str]:
 
 def _dropout(config: Config) -> Iterator[str]:
     c, wanted = config.critic, bool(config.game.penalties.get("consistency"))
-    if c.dropout and c.net not in LAYERED:
-        yield f"critic.dropout: the net {c.net!r} has no dropout; use 0, or one of {', '.join(sorted(LAYERED))}"
+    if (c.dropout or wanted) and c.net not in LAYERED:
+        key = "critic.dropout" if c.dropout else "game.penalties.consistency"
+        yield f"{key}: the net {c.net!r} has no dropout; use 0{_or(CRITICS_OF, config)}"
     if wanted and not c.dropout:
         yield "critic.dropout: must be above 0 with the penalty consistency, which compares two dropouts; try 0.5"
     if c.dropout and not wanted:
         yield "critic.dropout: nothing but the penalty consistency drops values; use 0, or give that penalty a weight"
+
+
+def _or(nets: Mapping[str, Collection[str]], config: Config) -> str:
+    """The nets of a side that take norms and dropout, where there are some for this kind of sample."""
+    known = [name for name in nets[name_of(config.corpus.name)] if name in LAYERED]
+    return f", or the net {' or '.join(known)}" if known else ""
 
 
 def _slopes(config: Config) -> list[str]:
@@ -187,6 +216,10 @@ def warnings(config: Config) -> Iterator[str]:
     minibatch, slopes = config.critic.minibatch, _slopes(config)
     if minibatch != "none" and slopes:
         yield f"with critic.minibatch={minibatch} the slopes of {slopes[0]} are those of a batch's summed scores"
+    by_position = hasattr(CRITICS_OF[name_of(config.corpus.name)].get(config.critic.net), "position_scores")
+    hidden = [name for name in (minibatch, config.game.constraint) if name in {*MINIBATCH, *NORMALISATIONS}]
+    if config.generator.relaxation == "reinforce" and by_position and hidden:
+        yield f"with {hidden[0]} a sample has one score, and reinforce pays all its positions the same"
 
 
 LAYERED = {"paper", "upsampling", "downsampling"}
@@ -198,10 +231,13 @@ OF_A_BATCH = {"r1", "r2"}
 
 AT_ONE = ("count_critic", "window_likelihood", "likelihood")
 """Terms that take the softmax of the logits as they are."""
-PIECEWISE_LINEAR = ("downsampling", "paper", "none")
+OF_SYMBOLS = ("text", "generator.temperature", "generator.final_temperature", "game.real_smoothing", "likelihood")
+"""Settings, and sections of them, that samples without symbols have no use for."""
+PIECEWISE_LINEAR = ("downsampling", "mlp", "paper", "none")
 """Critics made of sums, means and (leaky) ReLUs alone."""
 CHECKS = (
     _names,
+    _without_symbols,
     _sizes,
     _terms,
     _without_critic,

@@ -81,20 +81,20 @@ class Generator(Section):
 
     net: str = "upsampling"
     """Architecture: upsampling, paper or transformer, which write all symbols at once; recurrent (GRU), lstm or
-    causal_transformer, which write one after the other."""
+    causal_transformer, which write one after the other; of points, mlp."""
     width: int = Field(48, ge=1, le=16_384)
-    """Channels at full length; of recurrent nets, values of a layer's state. [channels]"""
+    """Channels at full length; of recurrent nets, values of a layer's state; of mlp, hidden units. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks of the paper net and of transformers, layers of recurrent nets. [blocks]"""
+    """Residual blocks of the paper net and of transformers, layers of recurrent nets, hidden ones of mlp. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd; recurrent nets and transformers have none. [positions]"""
+    """Convolution kernel, odd, of upsampling and paper; other nets have none. [positions]"""
     norm: Literal["none", "batch", "layer", "virtual_batch"] = "none"
     """Normalisation before each ReLU of a block (upsampling and paper nets)."""
     latent: int = Field(128, ge=1, le=65_536)
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
     """What the critic sees of a generated sample: softmax, straight_through, straight_through_argmax, gumbel_softmax,
-    gumbel_straight_through, or drawn symbols that are paid by their score: reinforce."""
+    gumbel_straight_through, or drawn symbols that are paid by their score: reinforce; of points, identity."""
     temperature: float = Field(1.0, gt=0)
     """Divides the logits before the softmax, in training. [ratio]"""
     final_temperature: float = Field(0.0, ge=0)
@@ -114,19 +114,20 @@ class Critic(Section):
 
     net: str = "downsampling"
     """Architecture: downsampling, paper or transformer; recurrent (GRU) or causal_transformer, which score each symbol
-    by those up to it; none for a game without a neural critic."""
+    by those up to it; of points, mlp; none for a game without a neural critic."""
     width: int = Field(32, ge=1, le=16_384)
-    """Channels at full length; of the recurrent net, values of a layer's state. [channels]"""
+    """Channels at full length; of the recurrent net, values of a layer's state; of mlp, hidden units. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks of the paper net and of transformers, layers of the recurrent net. [blocks]"""
+    """Residual blocks of the paper net and of transformers, layers of the recurrent net, of mlp. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd; the recurrent net and transformers have none. [positions]"""
+    """Convolution kernel, odd, of downsampling and paper; other nets have none. [positions]"""
     norm: Literal["none", "batch", "layer"] = "none"
-    """Normalisation before each ReLU of a block; batch only where no slope is looked at."""
+    """Normalisation before each ReLU of a block (downsampling and paper); batch only where no slope is looked at."""
     minibatch: Literal["none", "discrimination", "stddev"] = "none"
     """What the critic is told of the whole batch: nothing, how close its samples are, or how far they spread."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of each block's output that is dropped where the consistency penalty looks. [ratio]"""
+    """Share of each block's output that is dropped where the consistency penalty looks (downsampling and paper).
+    [ratio]"""
     optimizer: Literal["adam", "rmsprop"] = "adam"
     """What updates the weights; rmsprop keeps a mean square only."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -208,7 +209,7 @@ class FeatureMatching(Section):
 
 
 class Likelihood(Section):
-    """Likelihood of real text under a recurrent generator that reads it symbol by symbol: a generator term."""
+    """Likelihood of real text under a generator that writes one symbol after the other: a generator term."""
 
     weight: float = Field(0.0, ge=0)
     """Weight in the generator's loss; 0 leaves the term out. [ratio]"""

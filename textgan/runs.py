@@ -126,7 +126,7 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
     config, facts, guarded = parts.config, run_facts(parts), partial(writing, folder, ADVICE)
     with guarded():
         log = RunLog(folder, parts.state.step)
-        for part in (folder, folder / "samples", folder / "checkpoints"):
+        for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
             sweep(part)
         log.describe(facts)
     t = config.training
@@ -170,7 +170,9 @@ def enough_memory() -> Iterator[None]:
         known = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not known and not any(words in str(error) for words in NO_MEMORY):
             raise
-        raise TextganError("not enough memory; lower training.batch, generator.width or critic.width") from error
+        raise TextganError(
+            "not enough memory; lower training.batch, critic.batch, generator.width or critic.width"
+        ) from error
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "train": Entry("textgan.cli.train", "Train a GAN on text."),
+    "train": Entry("textgan.cli.train", "Train a GAN on text, or on toy points."),
     "generate": Entry("textgan.cli.generate", "Print new lines from a trained model."),
     "interpolate": Entry("textgan.cli.interpolate", "Print the lines between two seeds, or around one."),
     "report": Entry("textgan.cli.report", "Measure samples against held-out text."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from textgan.errors import UsageError
 from textgan.figures import of_points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 TAKEN = {"run", "count", "seed", "as_json"}
 
 
-def measure(run: Path, trained: Model, count: int | None, seed: int, as_json: bool) -> dict[str, Any]:
-    """Measure a run on points, print what was found, and return it as JSON.
+def measure(
+    run: Path, trained: Model, notes: Sequence[str], count: int | None, seed: int, as_json: bool
+) -> dict[str, Any]:
+    """Measure a run on points, print what was found with some notes, and return it as JSON.
 
     Raises:
         UsageError: an option was given that only text has.
@@ -37,11 +40,11 @@ def measure(run: Path, trained: Model, count: int | None, seed: int, as_json: bo
     from textgan import assemble
 
     found = {"schema": 1, "model": str(run), "seed": seed}
-    found |= assemble.evaluation(trained, draw(run, trained, count, seed))
+    found |= assemble.evaluation(trained, draw(run, trained, count, seed)) | {"notes": list(notes)}
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False))
     else:
-        show(_table(found))
+        show(chain(_table(found), notes))
     return found
 
 
@@ -58,6 +61,6 @@ def _table(found: dict[str, Any]) -> Iterator[RenderableType]:
         table.add_row(*row)
     yield table
     yield (
-        "good: within 3 standard deviations of a mode; modes: with a good sample; balanced: with a tenth of\n"
+        "good: within 3 standard deviations of a mode; modes: with a good sample; balanced: with a tenth of "
         "their fair share of all samples good; distance: sliced Wasserstein-1 (lower is better)"
     )

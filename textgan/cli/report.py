@@ -109,7 +109,7 @@ def report(
     if samples is None:
         run, trained = _run(run, reference, data, train)
         if other := OTHERS.get(trained.space.kind):
-            _record(run, other(run, trained, count, request["seed"], as_json))
+            _record(run, other(run, trained, _alarms(run), count, request["seed"], as_json))
             return
         sides = of_run(run, trained, count, request["seed"])
     elif run or count:

@@ -42,6 +42,8 @@ class Game:
     classification: tuple[float, float] | None = None
     """Weights of an auxiliary classifier in the critic's and the generator's loss; None where there is no such."""
     equalities: Mapping[str, tuple[float, Equality]] = field(default_factory=dict)
+    pretraining: Term | None = None
+    """What trains the generator alone, before the game begins."""
 
     @property
     def samples(self) -> bool:
@@ -53,9 +55,10 @@ class Game:
         """Whether the generator's step looks at real samples."""
         return self.objective.pairs or any(term.real_samples for _, term in self.terms.values())
 
-    def only(self, name: str) -> Game:
-        """Return the game of one term alone, with weight 1."""
-        return replace(self, terms={name: (1.0, self.terms[name][1])})
+    def before(self) -> Game:
+        """Return the game of pretraining: the likelihood alone, with weight 1."""
+        assert self.pretraining is not None
+        return replace(self, terms={"likelihood": (1.0, self.pretraining)})
 
 
 class Step(NamedTuple):
@@ -171,25 +174,26 @@ def generator_step(
 def _judged(game: Game, critic: Critic, *, real: Tensor | None, fake: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
     """The adversarial loss of generated samples, and what computes their rewards.
 
+    Samples that have no gradient are scored by position, where a critic can; their score is the positions' mean.
     A reward is minus the loss of one score alone, of the Wasserstein objective that score.
     """
     wrapped = game.constraint.wrap(critic)
-
-    def scores(judge: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        found = judge(fake)
-        return {"real": judge(real) if game.objective.pairs and real is not None else found.detach(), "fake": found}
-
-    whole = scores(wrapped)
+    judge = getattr(wrapped, "position_scores", None)
+    if judge is None or fake.requires_grad:
+        judge = wrapped
+    with torch.set_grad_enabled(fake.requires_grad and game.weight > 0):
+        scores = {"fake": judge(fake)}
+        scores["real"] = judge(real) if game.objective.pairs and real is not None else scores["fake"].detach()
+        whole = {side: found.flatten(1).mean(1) if found.dim() > 1 else found for side, found in scores.items()}
+        loss = game.objective.generator(**whole)
 
     @torch.no_grad()
     def rewards() -> Tensor:
-        by_position = getattr(wrapped, "position_scores", None)
-        found = whole if by_position is None else scores(by_position)
         alone = torch.vmap(lambda real, fake: game.objective.generator(real=real, fake=fake))
-        losses: Tensor = alone(found["real"].reshape(-1, 1), found["fake"].reshape(-1, 1))
+        losses: Tensor = alone(scores["real"].reshape(-1, 1), scores["fake"].reshape(-1, 1))
         return -losses.view(len(fake), -1)
 
-    return game.objective.generator(**whole), rewards
+    return loss, rewards
 
 
 def _teacher(generator: Generator, noise: Tensor) -> Callable[[Tensor], Tensor] | None:

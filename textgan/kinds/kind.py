@@ -54,11 +54,15 @@ Seen = tuple[dict[str, Any], dict[str, str]]
 class Kind:
     """One kind of sample; `SPACES`, `GENERATORS_OF` and `CRITICS_OF` have its space and nets under the same name."""
 
+    samples: str
+    """What its samples are called."""
     open: Open
     relaxations: Mapping[str, Relaxation]
     """Those that its generators can have."""
     terms: Collection[str]
     """Those generator terms that can look at its rows."""
+    told: Callable[[Corpus[Any]], dict[str, Any]]
+    """What such a term is built with, besides its settings: its rows, in blocks, and what they are."""
     check_memory: Callable[[Any, int, int | None], None]
     """Refuses a batch in a space that would not fit in the free memory, where that is known."""
     extent: Callable[[Any], Mapping[str, int]]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from textgan import memory
 from textgan.config import Config
@@ -20,6 +22,7 @@ from textgan.metrics.monitor import training_evaluation
 from textgan.spaces import Text
 from textgan.symbols import Symbols
 
+BLOCK = 65_536  # rows read from disk at a time
 SEEN = 65_536  # rows by which padding is judged
 
 
@@ -32,6 +35,20 @@ def open_text(config: Config, tell: Callable[[str], None], show: Show) -> Corpus
 def check_memory(space: Text, batch: int, available: int | None) -> None:
     """Refuse one-hot samples (batch, position, symbol) that would not fit in so many bytes."""
     memory.check(batch=batch, length=space.length, symbols=space.size, available=available)
+
+
+def told(corpus: Corpus[Symbols]) -> dict[str, Any]:
+    """Return what a term is told of a corpus: blocks of ids, and of labels where there are some."""
+    facts = {"rows": blocks(corpus.train.ids), "symbols": corpus.space.size, "ends": corpus.space.pad == "own"}
+    if corpus.train.labels is None:
+        return facts
+    return facts | {"labels": len(corpus.space.labels), "row_labels": blocks(corpus.train.labels)}
+
+
+def blocks(ids: npt.NDArray[Any]) -> Iterator[Tensor]:
+    """Yield a matrix of ids, or a column of labels, in blocks of rows."""
+    for start in range(0, len(ids), BLOCK):
+        yield torch.from_numpy(ids[start : start + BLOCK].astype(np.int64))
 
 
 def lines_of(space: Symbols, ids: npt.NDArray[Any]) -> Lines:
@@ -79,9 +96,11 @@ def score(evaluation: Mapping[str, Any]) -> float | None:
 
 
 TEXT = Kind(
+    samples="text",
     open=open_text,
     relaxations=RELAXATIONS,
     terms=TERMS.keys(),
+    told=told,
     check_memory=check_memory,
     extent=lambda space: {"symbols": space.size},
     summary=summary,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def open_points(config: Config, tell: Callable[[str], None], show: Show) -> Corp
         UsageError: a setting that only text has.
     """
     c = config.corpus
-    for key in ("data", "column", "label_column"):
+    for key in ("column", "label_column"):
         if getattr(c, key):
             raise UsageError(f"corpus.{key}: {c.name} is drawn by a formula and read from nowhere; leave it out")
     return open_toy(c.name)
@@ -63,11 +64,13 @@ def score(evaluation: Mapping[str, Any]) -> float:
 
 def look(sight: Sight) -> Seen:
     """Draw the critic's value over the plane, the objective's gradients at its layers, and its weights."""
-    real, fake = sight.corpus.heldout.ids[:SHOWN], sight.corpus.space.encode(sight.samples[:SHOWN])
+    shown = min(SHOWN, len(sight.samples))
+    real, fake = sight.corpus.heldout.ids[:shown], sight.corpus.space.encode(sight.samples[:shown])
     device = next(sight.critic.parameters()).device
     norms = layer_norms(sight.critic, sight.game, *(torch.from_numpy(side).to(device) for side in (real, fake)))
     values = value_surface(sight.game.constraint.wrap(sight.critic), device)  # type: ignore[arg-type]
-    weights = torch.cat([p.detach().flatten() for p in sight.critic.parameters() if p.dim() > 1])
+    linear = [layer.weight for layer in sight.critic.modules() if isinstance(layer, nn.Linear)]  # as it plays
+    weights = torch.cat([weight.detach().flatten() for weight in linear])
     title = f"{sight.corpus.name}, step {sight.step:,}"
     return {"layers": norms}, {
         "surface": surface.surface(f"{title}: the critic's value", values, EXTENT, real=real, fake=fake),
@@ -92,15 +95,13 @@ def layer_norms(critic: nn.Module, game: Game, real: Tensor, fake: Tensor) -> li
     Source: Gulrajani et al. 2017, figure 2a.
     """
     found: list[list[Tensor]] = []
-    with_hooks = []
-    for layer in critic.hidden:  # type: ignore[union-attr]
-        outputs: list[Tensor] = []
-        found.append(outputs)
-        with_hooks.append(layer.register_forward_hook(lambda *call, kept=outputs: kept.append(call[-1])))
     wrapped = game.constraint.wrap(critic)  # type: ignore[arg-type]
-    loss = game.objective.critic(real=wrapped(real), fake=wrapped(fake))
-    for hook in with_hooks:
-        hook.remove()
+    with ExitStack() as hooks:
+        for layer in critic.hidden:  # type: ignore[union-attr]
+            outputs: list[Tensor] = []
+            found.append(outputs)
+            hooks.enter_context(layer.register_forward_hook(lambda *call, kept=outputs: kept.append(call[-1])))
+        loss = game.objective.critic(real=wrapped(real), fake=wrapped(fake))
     norms = [torch.autograd.grad(loss, outputs, retain_graph=True, allow_unused=True) for outputs in found]
     return [torch.cat([g.flatten() for g in layer if g is not None]).norm().item() for layer in norms]
 
@@ -115,9 +116,11 @@ def no_text(corpus: Corpus[Plane]) -> Reference:
 
 
 TOY = Kind(
+    samples="points",
     open=open_points,
     relaxations=EXACT,
-    terms=(),
+    terms=("feature_matching",),
+    told=lambda corpus: {"rows": ()},
     check_memory=lambda space, batch, available: None,
     extent=lambda space: dict(space.sizes),
     summary=summary,

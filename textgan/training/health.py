@@ -61,17 +61,23 @@ def collapse(seen: Seen) -> str | None:
     for name, words in SHARES.items():
         share = seen.evaluation.get(name) or {}
         value, floor = share.get("value"), share.get("floor")
-        if value is not None and floor and value < FEW * floor:
+        if value is not None and floor and value < FEW * floor and _good(seen.evaluation):
             told = words(value, floor, seen.evaluation.get("samples"))
             return f"the generator has collapsed: {told}; lower learning rates or heavier penalties may help"
     return "" if SHARES.keys() & seen.evaluation.keys() else None
+
+
+def _good(evaluation: Row) -> bool:
+    """Whether most samples are good ones, where that is known: a generator that has only begun has no modes yet."""
+    good = evaluation.get("good")
+    return good is None or good["value"] >= FEW * good["floor"]
 
 
 SHARES: Mapping[str, Callable[[float, float, int | None], str]] = {
     "unique": lambda value, floor, count: (
         f"{100 * value:.2g} % of {f'{count:,} ' if count else ''}samples are distinct (real text {100 * floor:.3g} %)"
     ),
-    "modes": lambda value, floor, count: f"its samples are of {value:g} modes (real ones of {floor:g})",
+    "balanced": lambda value, floor, count: f"its samples are good, but of {value:g} modes (real ones of {floor:g})",
 }
 """Metrics that collapse makes small, {"value", "floor"} each, and how they are said."""
 
@@ -139,9 +145,10 @@ def steepness(seen: Seen) -> str | None:
         return None
     if slope < STEEP:
         return ""
+    name = min(TO_ONE & seen.critic.keys())
     return (
         f"the critic is too steep: its mean slope is {slope:.1f}, where the gradient penalty asks for 1; a lower "
-        "critic.learning_rate or a heavier game.penalties.gradient_penalty may help"
+        f"critic.learning_rate or a heavier game.penalties.{name} may help"
     )
 
 

@@ -245,7 +245,8 @@ def play_step(
     losses: dict[str, dict[str, float]] = {}
     critic = critic or partial(_critic_step, state, plan, source, game, relaxation)
     pretraining = state.step < plan.pretrain
-    if state.critic is not None and not pretraining and state.step % plan.critic_every == 0:
+    turn = (state.step - plan.pretrain) % plan.critic_every == 0
+    if state.critic is not None and turn and not pretraining:
         for k in range(plan.critic_steps):
             rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
             step = critic(rng)
@@ -255,7 +256,7 @@ def play_step(
             game.constraint.after_step(state.critic.net)
     rng = sampler.generator(plan.seed, "generator", state.step)
     judge = None if pretraining else state.critic
-    played = game.only("likelihood") if pretraining else game
+    played = game.before() if pretraining else game
     step = _generator_step(state, judge, plan, source, played, _bound(relaxation, plan, state.step, rng), rng)
     losses["generator"] = _update(state.generator, step, factor, "generator", state.step)
     state.states |= step.states
