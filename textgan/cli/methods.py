@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 WIDTH, NARROWEST = 100, 40  # of lines at most, and what they are on a terminal that is narrower still. [characters]
 PARTING = re.compile(r"(?<=[,;:]) | (?=[-+→] )")
 """Where a formula may be broken, outside all brackets: after a comma, before a sum's next term or a net's next part."""
+AROUND = re.compile(r" (?=[-+=~] )|(?<= [-+=~]) ")
+"""The blanks on both sides of a sign, at which no line of words is broken."""
 
 EPILOG = """\b
 Examples:
@@ -115,6 +117,7 @@ def _list(found: Found) -> Iterator[str]:
 def _pages(found: Found) -> Iterator[str]:
     """Write all that is known of each, a label and a text in two columns."""
     from textgan.methods import SIGNS
+    from textgan.methods.method import BLANK
     from textgan.methods.presets import facts, users
 
     for kind, method in found.methods:
@@ -123,7 +126,7 @@ def _pages(found: Found) -> Iterator[str]:
     for preset in found.presets:
         yield from _page(preset.name, "preset", facts(preset))
     if found.methods:
-        yield from _wrapped(_whole(f"Signs: {SIGNS}", _width()))
+        yield from _wrapped(AROUND.sub(BLANK, f"Signs: {SIGNS}"))
 
 
 def _page(name: str, kind: str, facts: list[tuple[str, str]]) -> Iterator[str]:
