@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from commands import start
 from torch import Tensor
 from torch.nn import functional as F
 
-from textgan.checks import check
+from textgan.assemble import build_on
+from textgan.checks import CHECKS, check
 from textgan.cli.main import main
 from textgan.config import Config
 from textgan.errors import UsageError
@@ -30,12 +36,13 @@ from textgan.game.policy import surrogate
 from textgan.game.relaxations import EXACT, RELAXATIONS, smoothed
 from textgan.game.terms import TERMS
 from textgan.methods import HEADINGS, METHODS
-from textgan.methods.method import Method, Paper, Recipe, Source
+from textgan.methods.method import ON_TOYS, Method, Paper, Recipe, Source
 from textgan.methods.presets import PLAYED, PRACTISED, Preset, parse, read, recipe, users, weights
-from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF, GENERATORS_OF
+from textgan.nets import CONDITIONAL_CRITICS, CRITICS, CRITICS_OF, GENERATORS, GENERATORS_OF
 from textgan.nets.minibatch import MINIBATCH
 from textgan.nets.norms import NORMS
 from textgan.settings import presets, resolve
+from textgan.spaces import Text
 from textgan.training.loop import SCHEDULES
 from textgan.training.state import OPTIMIZERS
 
@@ -140,7 +147,7 @@ def base(*settings: str, preset: str = "relativistic") -> Config:
 
 @pytest.mark.parametrize(("kind", "method"), EVERY, ids=NAMES)
 def test_the_settings_choose_it(kind: str, method: Method) -> None:
-    config = base(*method.select, preset="toy" if method.name in ("mlp", "identity") else "relativistic")
+    config = base(*method.select)
     check(config)
     assert PLAYED[kind](config, method.name) or (kind == "condition" and config.game.condition == method.name)
     if method.weight is not None:
@@ -148,22 +155,68 @@ def test_the_settings_choose_it(kind: str, method: Method) -> None:
 
 
 REFUSED = [(method, refusal) for _, method in EVERY for refusal in method.refused]
-BESIDE = {"critic.net=none": ["count_critic.weight=1"]}
+BESIDE = {"critic.net=none": ["window_likelihood.weight=1"], ON_TOYS.setting: ["game.penalties={}"]}
 """What must go with a setting, lest it be refused for another reason."""
+LABELLED = SimpleNamespace(space=Text(symbols=("a", "b"), length=8, labels=("x", "y")))
+"""What is looked at of a labelled corpus before anything is built on it."""
+
+
+def with_it(method: Method, setting: str) -> Config:
+    """The method with a setting, on a preset whose other parts go with it."""
+    preset = "toy" if setting == ON_TOYS.setting else "relativistic"
+    return base(*BESIDE.get(setting, []), *method.select, setting, preset=preset)
+
+
+def checked(config: Config) -> tuple[Callable[..., Any] | None, list[str]]:
+    """The first check that refuses a configuration, and its reasons."""
+    found = ((refusals, list(refusals(config))) for refusals in CHECKS)
+    return next(((refusals, reasons) for refusals, reasons in found if reasons), (None, []))
+
+
+def refuser(config: Config) -> tuple[Callable[..., Any], list[str]]:
+    """The same, or that building on a labelled corpus refuses it."""
+    check_, reasons = checked(config)
+    if check_ is not None:
+        return check_, reasons
+    with pytest.raises(UsageError) as caught:
+        build_on(config, LABELLED, torch.device("cpu"))  # type: ignore[arg-type]
+    return build_on, [str(caught.value)]
 
 
 @pytest.mark.parametrize(("method", "refusal"), REFUSED, ids=[f"{m.name}-{r.setting}" for m, r in REFUSED])
 def test_what_is_told_to_be_refused_is_refused_for_it(method: Method, refusal: Any) -> None:
-    beside = BESIDE.get(refusal.setting, [])
     own = [word for setting in (*method.select, method.name) for word in setting.partition("=")[0::2] if word]
-    check(base(*beside, *method.select))
-    with pytest.raises(UsageError) as caught:
-        check(base(*beside, *method.select, refusal.setting))
-    assert any(word in str(caught.value) for word in own)
+    check(base(*BESIDE.get(refusal.setting, []), *method.select))
+    check_, reasons = refuser(with_it(method, refusal.setting))
+    told = "\n".join(reasons)
+    assert any(word in told for word in own)
     key, _, value = refusal.setting.partition("=")
-    assert key.removesuffix(".weight").removeprefix("game.penalties.") in str(caught.value) or value in str(
-        caught.value
-    )
+    words = [key.removesuffix(".weight").removeprefix("game.penalties."), value]
+    assert any(word in told for word in words) or key == "corpus.name" or (check_ is build_on and "label" in key)
+    assert (check_ is build_on) == ("a labelled corpus" in refusal.reason)
+
+
+def test_whatever_can_refuse_is_met_by_a_refusal_that_is_told() -> None:
+    met = {refuser(with_it(method, refusal.setting))[0] for method, refusal in REFUSED}
+    assert met == {*CHECKS, build_on}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ON_TOYS.setting,
+        "training.graphs=true",
+        *(f"generator.net={name}" for name in GENERATORS),
+        *(f"critic.net={name}" for name in (*CRITICS, "none")),
+    ],
+)
+def test_whatever_is_refused_with_a_corpus_a_graph_or_a_net_is_told(setting: str) -> None:
+    key = setting.partition("=")[0]
+    beside = [method for _, method in EVERY if not method.select[0].startswith(key)]
+    if "net" in key:
+        beside = [method for method in beside if ON_TOYS.setting not in method.select]
+    told = {method.name for method in beside if setting in [refusal.setting for refusal in method.refused]}
+    assert {method.name for method in beside if checked(with_it(method, setting))[0]} == told
 
 
 def test_presets_that_name_a_paper_have_its_weights() -> None:
@@ -346,12 +399,103 @@ def methods(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
 def test_the_list_has_a_line_a_method_under_its_kind(methods: Callable[..., tuple[int, str, str]]) -> None:
     code, out, err = methods()
     assert (code, err) == (0, "")
-    assert max(map(len, out.splitlines())) <= 120
-    blocks = [block.splitlines() for block in out.split("\n\n")]
+    assert 80 < max(map(len, out.splitlines())) <= 100
+    blocks = [re.findall(r"^ ? ?\S.*$", block, re.M) for block in out.split("\n\n")]
     for (kind, heading), block in zip(HEADINGS.items(), blocks, strict=False):
         names = presets() if kind == "preset" else [method.name for method in METHODS[kind]]
         assert [block[0], *(line.split()[0] for line in block[1:])] == [heading, *names]
     assert re.search(r"^  hinge +scores that matter only within a margin \(Lim 2017\)$", out, re.M)
+
+
+@pytest.mark.parametrize("kind", HEADINGS)
+def test_a_kind_is_listed_alone(methods: Callable[..., tuple[int, str, str]], kind: str) -> None:
+    assert not any(kind == method.name for _, method in EVERY)
+    assert kind not in presets()
+    whole, (code, alone, _) = methods()[1], methods(kind)
+    assert code == 0
+    block, last = alone.split("\n\n")
+    assert block.startswith(f"{HEADINGS[kind]}\n")
+    assert " ".join(block.split()) in " ".join(whole.split())
+    assert whole.endswith(last)
+    told = json.loads(methods(kind, "--json")[1])
+    assert {method["kind"] for method in told["methods"]} | {"preset" for _ in told["presets"]} == {kind}
+
+
+@pytest.fixture
+def terminal(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Make stdout a terminal of so many columns."""
+
+    def resize(columns: int) -> None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", str(columns))
+
+    return resize
+
+
+NAMED = sorted({method.name for _, method in EVERY} | set(presets()))
+
+
+@pytest.mark.parametrize(("columns", "least", "most"), [(80, 70, 80), (70, 60, 70), (200, 90, 100)])
+def test_lines_fit_the_terminal(
+    methods: Callable[..., tuple[int, str, str]], terminal: Callable[[int], None], columns: int, least: int, most: int
+) -> None:
+    whole = " ".join(methods()[1].split())
+    terminal(columns)
+    out = methods()[1]
+    assert least < max(map(len, out.splitlines())) <= most
+    assert " ".join(out.split()) == whole
+    (column,) = {len(match) for match in re.findall(r"^  r1 +", out, re.M)}
+    assert {len(match) for match in re.findall(r"^ {3,}", out, re.M)} <= {column}
+    assert all(len(line) <= most for name in NAMED for line in methods(name)[1].splitlines())
+
+
+def formulas(out: str) -> Iterator[list[str]]:
+    """The lines of each formula that is shown."""
+    for first, later in re.findall(r"^  formula +(.*)\n((?: {4,}.*\n)*)", out, re.M):
+        yield [first, *(line.strip() for line in later.splitlines())]
+
+
+def test_formulas_are_broken_outside_brackets_at_commas_and_operators(
+    methods: Callable[..., tuple[int, str, str]], terminal: Callable[[int], None]
+) -> None:
+    terminal(80)
+    seen = [lines for name in NAMED for lines in formulas(methods(name)[1])]
+    assert {" ".join(lines) for lines in seen} == {method.formula for _, method in EVERY}
+    for lines in (lines for lines in seen if "rewards of the windows" not in lines[-1]):  # which is all words
+        for before, after in pairwise(lines):
+            assert before[-1] in ",;:" or after[:2] in ("+ ", "- ", "→ "), lines
+        for line in lines:
+            assert (line.count("("), line.count("[")) == (line.count(")"), line.count("]")), lines
+            assert "|" not in line or line.count("|") % 2 == 0 or "x_t |" in line, lines
+    assert sum(len(lines) > 1 for lines in seen) > 10
+
+
+def test_settings_are_whole_and_can_be_pasted(
+    methods: Callable[..., tuple[int, str, str]], terminal: Callable[[int], None]
+) -> None:
+    terminal(40)
+    out = methods("auxiliary")[1]
+    assert "-s 'game.classification=[1.0, 0.1]'\n" in out
+    assert "critic.betas=[0.5, 0.99]:\n" in methods("rmsprop")[1]
+
+
+def test_signs_that_stdout_cannot_write_are_spelt_out(tmp_path: Path) -> None:
+    process = start(tmp_path, "methods", "gradient_penalty", environ={"PYTHONIOENCODING": "latin-1"})
+    with process:
+        assert process.stdout
+        assert process.stderr
+        out = process.stdout.buffer.read().decode("latin-1")  # type: ignore[attr-defined]
+        assert (process.stderr.read(), process.wait()) == ("", 0)
+    assert re.search(r"formula +E \(\|\\u2207D\(x\\u0302\)\| - 1\)²\n", out)
+
+
+def test_only_streams_that_are_not_utf8_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for encoding in ("cp1252", "UTF8")]
+    for stream, errors in zip(streams, ("backslashreplace", "strict"), strict=True):
+        monkeypatch.setattr(sys, "stdout", io.StringIO())  # which cannot be reconfigured
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert main(["methods", "hinge"]) == 0
+        assert stream.errors == errors
 
 
 def test_one_in_full(methods: Callable[..., tuple[int, str, str]]) -> None:
@@ -408,7 +552,11 @@ def test_json_has_all_of_it(methods: Callable[..., tuple[int, str, str]]) -> Non
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("hinje", "no method 'hinje'; did you mean 'hinge'?"), ("q", "no method 'q'; `textgan methods` lists them")],
+    [
+        ("hinje", "no method 'hinje'; did you mean 'hinge'?"),
+        ("penalties", "no method 'penalties'; did you mean 'penalty'?"),
+        ("q", "no method 'q'; `textgan methods` lists them"),
+    ],
 )
 def test_an_unknown_name_is_one_line(methods: Callable[..., tuple[int, str, str]], name: str, told: str) -> None:
     code, out, err = methods(name)

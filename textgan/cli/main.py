@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
@@ -84,6 +86,7 @@ def textgan() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; bad input ends in one line on stderr, never in a traceback."""
+    _spell_out()
     try:
         return int(textgan.main(arguments, prog_name="textgan", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -97,6 +100,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         return _fail(_trouble(error), 1)
+
+
+def _spell_out() -> None:
+    """Have signs that stdout and stderr cannot write, as they are not UTF-8, spelt out as in Python: \\u2207."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None and codecs.lookup(stream.encoding).name != "utf-8":
+            reconfigure(errors="backslashreplace")
 
 
 def _fail(message: str, code: int) -> int:

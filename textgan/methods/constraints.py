@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import Method, Recipe, Refusal, Source
+from textgan.methods.method import ON_TOYS, Method, Recipe, Refusal, Source, refusing
 from textgan.methods.papers import GN_GAN, GRAN, SNGAN, SNGAN_RECIPE, WGAN, WGAN_RECIPE
 
 CONSTRAINTS = (
@@ -24,6 +24,7 @@ CONSTRAINTS = (
         recipe=SNGAN_RECIPE,
         notes="Every linear layer, convolution and embedding of the critic; a convolution's weight is the matrix "
         "(out, in · kernel). The recipe is its setting C, with the hinge objective.",
+        refused=(Refusal("critic.net=recurrent", "what its gates make of bounded matrices can still be steep"),),
     ),
     Method(
         "gradient_normalisation",
@@ -44,9 +45,14 @@ CONSTRAINTS = (
         notes="The numbers are ours: K = 1, and an ε whose root, a slope of 0.3, becomes half of it. Across a kink the "
         "score may jump.",
         refused=(
-            Refusal("critic.net=recurrent", "it is not linear between kinks"),
-            Refusal("critic.net=transformer", "it is not linear between kinks"),
-            Refusal("critic.net=causal_transformer", "it is not linear between kinks"),
+            *refusing(
+                "it is not linear between kinks",
+                "critic.net=recurrent",
+                "critic.net=transformer",
+                "critic.net=causal_transformer",
+                "critic.norm=layer",
+            ),
+            ON_TOYS,
         ),
     ),
 )

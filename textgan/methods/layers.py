@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import Method, Refusal, Source
+from textgan.methods.method import ON_TOYS, Method, Refusal, Source, refusing
 from textgan.methods.papers import BATCH_NORM, IMPROVED, LAYER_NORM, PROGRESSIVE, WGAN_GP
 
 MIXES = "it mixes samples, and a slope is each one's own"
+BUT_TWO = f"{MIXES}; of penalties r1 and r2 alone go with it"
+NO_NORM = "it takes no norm; paper, upsampling and downsampling do"
+BARE_GENERATORS = refusing(
+    NO_NORM,
+    "generator.net=recurrent",
+    "generator.net=lstm",
+    "generator.net=transformer",
+    "generator.net=causal_transformer",
+)
+BARE_CRITICS = refusing(
+    NO_NORM, "critic.net=recurrent", "critic.net=transformer", "critic.net=causal_transformer", "critic.net=none"
+)
+UNTOLD = (
+    *refusing(
+        BUT_TWO,
+        "game.penalties.gradient_penalty=10",
+        "game.constraint=gradient_normalisation",
+        "game.constraint=piecewise_gradient_normalisation",
+    ),
+    Refusal("critic.net=none", "there is no critic to tell"),
+)
 
 NORMS = (
     Method(
@@ -15,7 +36,12 @@ NORMS = (
         (Source(BATCH_NORM, "algorithm 1"),),
         ("generator.norm=batch",),
         notes="In a critic only without penalties and constraints on the slope.",
-        refused=(Refusal("critic.norm=batch", MIXES),),
+        refused=(
+            Refusal("critic.norm=batch", MIXES),
+            Refusal("training.graphs=true", "a graph is tried out first, which would move the statistics"),
+            *BARE_GENERATORS,
+            ON_TOYS,
+        ),
     ),
     Method(
         "layer",
@@ -25,6 +51,8 @@ NORMS = (
         ("critic.norm=layer",),
         refused=(
             Refusal("game.constraint=piecewise_gradient_normalisation", "the critic must be linear between kinks"),
+            *BARE_CRITICS,
+            ON_TOYS,
         ),
     ),
     Method(
@@ -34,6 +62,11 @@ NORMS = (
         (Source(IMPROVED, "section 3.5"),),
         ("generator.norm=virtual_batch",),
         notes="Of generators. The size of the reference batch is ours.",
+        refused=(
+            Refusal("corpus.label_column=@file", "a labelled corpus; the reference batch has no labels"),
+            *BARE_GENERATORS,
+            ON_TOYS,
+        ),
     ),
 )
 
@@ -46,7 +79,7 @@ MINIBATCH = (
         ("critic.minibatch=discrimination",),
         notes="32 kernels of 5 values; the code there has 100. Real and generated batches apart. With r1 or r2 the "
         "slopes are those of a batch's summed scores.",
-        refused=(Refusal("game.penalties.gradient_penalty=10", MIXES),),
+        refused=UNTOLD,
     ),
     Method(
         "stddev",
@@ -56,6 +89,6 @@ MINIBATCH = (
         ("critic.minibatch=stddev",),
         notes="Over the whole batch; its code has groups of 4. With r1 or r2 the slopes are those of a batch's summed "
         "scores.",
-        refused=(Refusal("game.penalties.gradient_penalty=10", MIXES),),
+        refused=UNTOLD,
     ),
 )

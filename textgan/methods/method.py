@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
+
+BLANK = "\N{NO-BREAK SPACE}"
+"""Where no line may end."""
 
 
 class Paper(NamedTuple):
@@ -63,6 +68,16 @@ class Refusal(NamedTuple):
     reason: str
 
 
+def refusing(reason: str, *settings: str) -> tuple[Refusal, ...]:
+    """Return the refusals of several settings for one reason."""
+    return tuple(Refusal(setting, reason) for setting in settings)
+
+
+ON_TOYS = Refusal("corpus.name=8gaussians", "toys, also 25gaussians and swissroll, are points, with parts of their own")
+ON_TEXT = Refusal("corpus.name=python_docs", "text, of this corpus or any other, has parts of its own")
+FROZEN = Refusal("training.graphs=true", "a graph would not see it change")
+
+
 @dataclass(frozen=True)
 class Method:
     """One method, as the tables of this room hold it."""
@@ -97,15 +112,18 @@ class Method:
         return told
 
     def facts(self) -> list[tuple[str, str]]:
-        """All of it for the eye: labels and texts, those that have something to say."""
+        """All of it for the eye: labels and texts, those that have something to say, in which BLANKs keep together."""
         facts = [
             ("what for", self.purpose),
             ("formula", self.formula),
             *(("source", str(source)) for source in self.sources or ("this project",)),
-            ("chosen by", " ".join(f"-s {setting}" for setting in self.select)),
+            ("chosen by", " ".join(f"-s {shlex.quote(setting)}".replace(" ", BLANK) for setting in self.select)),
             ("usual weight", "" if self.weight is None else f"{self.weight:g}"),
             ("optimizer there", "" if self.recipe is None else str(self.recipe)),
             ("notes", self.notes),
-            *(("refused with", f"{setting}: {reason}") for setting, reason in self.refused),
+            *(
+                ("refused with", f"{', '.join(refusal.setting.replace(' ', BLANK) for refusal in alike)}: {reason}")
+                for reason, alike in groupby(self.refused, lambda refusal: refusal.reason)
+            ),
         ]
         return [(label, text) for label, text in facts if text]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import Method, Source
+from textgan.methods.method import ON_TEXT, ON_TOYS, Method, Refusal, Source
 from textgan.methods.papers import (
     AC_GAN,
     ATTENTION,
@@ -25,12 +25,14 @@ GENERATORS = (
         ("generator.net=paper",),
         recipe=WGAN_GP_RECIPE,
         notes="There width 512, 5 blocks, kernel 5, latent 128; no norm anywhere.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "upsampling",
         "the same in a pyramid, which learns sooner on a CPU",
         "z → Linear → length 4 to 8 → blocks that double the length → 1-wide convolution → symbols",
         select=("generator.net=upsampling",),
+        refused=(ON_TOYS,),
     ),
     Method(
         "recurrent",
@@ -39,6 +41,7 @@ GENERATORS = (
         (Source(GRU), Source(TEACHER)),
         ("generator.net=recurrent",),
         notes="The relaxation is applied at every position, and what it gives is read at the next.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "lstm",
@@ -47,6 +50,7 @@ GENERATORS = (
         (Source(LSTM), Source(TEACHER)),
         ("generator.net=lstm",),
         notes="With a forget gate.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "transformer",
@@ -56,6 +60,7 @@ GENERATORS = (
         (Source(GPT2, "section 2.3, the block"), Source(ATTENTION)),
         ("generator.net=transformer",),
         notes="A generator of one pass, unlike that of the papers.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "causal_transformer",
@@ -64,14 +69,17 @@ GENERATORS = (
         (Source(GPT2, "section 2.3"), Source(ATTENTION), Source(TEACHER)),
         ("generator.net=causal_transformer",),
         notes="That the noise is added to all that is read is ours.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "mlp",
         "points of the plane",
         "z → blocks × [Linear → relu] → Linear → point",
         (Source(WGAN_GP, "figure 1 and its code for toys"),),
-        ("generator.net=mlp",),
-        notes="There width 512 and 3 blocks. For points alone (preset toy).",
+        ("generator.net=mlp", "critic.net=mlp", "generator.relaxation=identity", "corpus.name=8gaussians"),
+        notes="There width 512, 3 blocks and noise of 2 values. Hidden weights uniform of variance 2 / fan_in, as "
+        "there. No norm, and the kernel is not looked at. For points alone; preset toy chooses all that they want.",
+        refused=(ON_TEXT,),
     ),
 )
 
@@ -84,6 +92,7 @@ CRITICS = (
         ("critic.net=paper",),
         recipe=WGAN_GP_RECIPE,
         notes="There width 512, 5 blocks, kernel 5; no norm anywhere. Linear between kinks.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "downsampling",
@@ -91,6 +100,7 @@ CRITICS = (
         "1-wide convolution → blocks that halve the length by means → length 4 to 8 → Linear → score",
         select=("critic.net=downsampling",),
         notes="Linear between kinks.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "recurrent",
@@ -100,6 +110,7 @@ CRITICS = (
         ("critic.net=recurrent",),
         notes="There a classifier at every position, with layer norm and a code of the position. Smooth, not linear "
         "between kinks.",
+        refused=(Refusal("game.constraint=spectral_norm", "what gates make of bounded matrices can be steep"), ON_TOYS),
     ),
     Method(
         "transformer",
@@ -109,6 +120,7 @@ CRITICS = (
         ("critic.net=transformer",),
         notes="Attention by products has no Lipschitz constant: clipped or normed weights bound no slope here; a "
         "penalty does where it looks. Not linear between kinks.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "causal_transformer",
@@ -117,14 +129,18 @@ CRITICS = (
         (Source(ATTENTION, "eq. 1"), Source(GPT2, "section 2.3, the block"), Source(SCRATCH)),
         ("critic.net=causal_transformer",),
         notes="Not linear between kinks.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "mlp",
         "points of the plane",
         "point → blocks × [Linear → relu] → Linear → score",
         (Source(WGAN_GP, "figure 1 and its code for toys"),),
-        ("critic.net=mlp",),
-        notes="There width 512 and 3 blocks. For points alone (preset toy). Linear between kinks.",
+        ("critic.net=mlp", "generator.net=mlp", "generator.relaxation=identity", "corpus.name=8gaussians"),
+        notes="There width 512 and 3 blocks. Hidden weights as the generator's. No norm, no dropout, and the kernel is "
+        "not looked at. For points alone; preset toy chooses all that they want. Linear between kinks, yet "
+        "piecewise_gradient_normalisation is for critics of text.",
+        refused=(ON_TEXT,),
     ),
 )
 
@@ -144,5 +160,11 @@ CONDITIONS = (
         (Source(AC_GAN, "eq. 3"), Source(WGAN_GP, "section 5.3, weights 1 and 0.1")),
         ("game.condition=auxiliary", "game.classification=[1.0, 0.1]"),
         notes="The score itself knows no label. Real samples for the critic, generated ones for the generator.",
+        refused=(
+            Refusal(
+                "generator.relaxation=reinforce",
+                "on a labelled corpus; no gradient goes through the sample to teach by",
+            ),
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import Method, Recipe, Refusal, Source
+from textgan.methods.method import FROZEN, ON_TOYS, Method, Recipe, Refusal, Source, refusing
 from textgan.methods.papers import (
     ALP,
     CT_GAN,
@@ -145,7 +145,7 @@ PENALTIES = (
         (Source(SOBOLEV, "section 3 and algorithm 1"),),
         ("game.penalties.sobolev=0.01",),
         notes="Its weight is ρ. The multiplier is kept with the checkpoint.",
-        refused=(Refusal("training.graphs=true", "a graph would not see the multiplier change"),),
+        refused=(FROZEN,),
     ),
     Method(
         "consistency",
@@ -156,6 +156,16 @@ PENALTIES = (
         weight=2,
         notes="The paper's M' is 0. There beside a gradient penalty of 10, with 0.2 to 0.5 dropped. A departure: "
         "scores and slopes outside this term drop nothing.",
-        refused=(Refusal("critic.dropout=0", "it compares two dropouts"),),
+        refused=(
+            Refusal("critic.dropout=0", "it compares two dropouts"),
+            *refusing(
+                "it has no dropout; paper and downsampling do",
+                "critic.net=recurrent",
+                "critic.net=transformer",
+                "critic.net=causal_transformer",
+                "critic.net=none",
+            ),
+            ON_TOYS,
+        ),
     ),
 )

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textgan.methods import METHODS
-from textgan.methods.method import Recipe
+from textgan.methods.method import BLANK, Recipe
 from textgan.resources import folder
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def facts(preset: Preset) -> list[tuple[str, str]]:
     facts = [
         ("what for", preset.title),
         *((label, getattr(preset, label)) for label in LABELS),
-        ("chosen by", f"-c {preset.name}"),
+        ("chosen by", f"-c{BLANK}{preset.name}"),
         *((kind, ", ".join(_weighed(name, heavy) for name in names)) for kind, names in parts(preset.name)),
         ("recipe", str(recipe(config))),
     ]

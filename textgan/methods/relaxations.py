@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import Method, Refusal, Source
+from textgan.methods.method import ON_TEXT, ON_TOYS, Method, Refusal, Source
 from textgan.methods.papers import CONCRETE, FBGAN, GUMBEL, REINFORCE, SCRATCH, STRAIGHT, WGAN_GP
 
 RELAXATIONS = (
@@ -13,6 +13,7 @@ RELAXATIONS = (
         (Source(WGAN_GP, "section 5.4"),),
         ("generator.relaxation=softmax",),
         notes="A critic tells a broad softmax from one-hot text at a glance.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "straight_through",
@@ -21,6 +22,7 @@ RELAXATIONS = (
         (Source(STRAIGHT, "section 4"),),
         ("generator.relaxation=straight_through",),
         notes="Drawn rather than the likeliest symbol. The gradient is biased.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "straight_through_argmax",
@@ -28,7 +30,7 @@ RELAXATIONS = (
         "one-hot of argmax l; its gradient that of softmax(l / T)",
         (Source(STRAIGHT, "section 4"),),
         ("generator.relaxation=straight_through_argmax",),
-        refused=(Refusal("count_critic.weight=1", "it counts drawn symbols, and this draws none"),),
+        refused=(Refusal("count_critic.weight=1", "it counts drawn symbols, and this draws none"), ON_TOYS),
     ),
     Method(
         "gumbel_softmax",
@@ -37,6 +39,7 @@ RELAXATIONS = (
         (Source(GUMBEL, "eq. 2"), Source(CONCRETE, "eq. 10"), Source(FBGAN, "T of 0.5 to 0.75")),
         ("generator.relaxation=gumbel_softmax", "generator.temperature=0.75"),
         notes="The symbols drawn with it are of the softmax at temperature 1. generator.final_temperature anneals T.",
+        refused=(ON_TOYS,),
     ),
     Method(
         "gumbel_straight_through",
@@ -44,6 +47,7 @@ RELAXATIONS = (
         "one-hot of argmax (l + n); its gradient that of softmax((l + n) / T)",
         (Source(GUMBEL, "section 2.2"),),
         ("generator.relaxation=gumbel_straight_through", "generator.temperature=0.75"),
+        refused=(ON_TOYS,),
     ),
     Method(
         "reinforce",
@@ -58,13 +62,19 @@ RELAXATIONS = (
             Refusal("critic.net=none", "it is paid by a critic"),
             Refusal("feature_matching.weight=1", "no gradient goes through the sample, by which it teaches"),
             Refusal("generator.temperature=0.5", "it knows the softmax at temperature 1"),
+            Refusal(
+                "game.condition=auxiliary", "on a labelled corpus it teaches labels through the sample; use projection"
+            ),
+            ON_TOYS,
         ),
     ),
     Method(
         "identity",
         "none at all: points are continuous",
         "the generator's output itself",
-        select=("generator.relaxation=identity",),
-        notes="For points of the plane (preset toy); text takes the others.",
+        select=("generator.relaxation=identity", "generator.net=mlp", "critic.net=mlp", "corpus.name=8gaussians"),
+        notes="The only one of points, text has the others; preset toy chooses all that points want. Nothing is drawn, "
+        "and the temperature is not looked at.",
+        refused=(ON_TEXT,),
     ),
 )

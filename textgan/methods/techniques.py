@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import Method, Recipe, Refusal, Source
+from textgan.methods.method import FROZEN, ON_TOYS, Method, Recipe, Source, refusing
 from textgan.methods.papers import (
     AVERAGING,
     GUMBEL,
@@ -12,9 +12,7 @@ from textgan.methods.papers import (
     SOBOLEV,
     TTUR,
 )
-
-NO_LABELS = "its scores have no labels to smooth"
-FROZEN = "a graph would not see it change"
+from textgan.methods.terms import UNREAD
 
 TECHNIQUES = (
     Method(
@@ -24,10 +22,11 @@ TECHNIQUES = (
         (Source(IMPROVED, "section 3.4, a = 0.9"),),
         ("game.real_label=0.9", "game.objective=non_saturating"),
         notes="One-sided. For objectives with labels: non_saturating, minimax, least_squares.",
-        refused=(
-            Refusal("game.objective=wasserstein", NO_LABELS),
-            Refusal("game.objective=hinge", NO_LABELS),
-            Refusal("game.objective=relativistic", NO_LABELS),
+        refused=refusing(
+            "its scores have no labels to smooth",
+            "game.objective=wasserstein",
+            "game.objective=hinge",
+            "game.objective=relativistic",
         ),
     ),
     Method(
@@ -37,7 +36,7 @@ TECHNIQUES = (
         (Source(SOBOLEV, "section 6.2"),),
         ("game.real_smoothing=[0.1, 0.0]",),
         notes="On the real side alone.",
-        refused=(Refusal("training.graphs=true", FROZEN),),
+        refused=(FROZEN,),
     ),
     Method(
         "temperature_annealing",
@@ -46,7 +45,7 @@ TECHNIQUES = (
         (Source(GUMBEL, "section 2.2"),),
         ("generator.final_temperature=0.5", "generator.relaxation=gumbel_softmax"),
         notes="The schedule, by equal factors to the last step, is ours.",
-        refused=(Refusal("training.graphs=true", FROZEN),),
+        refused=(FROZEN, ON_TOYS),
     ),
     Method(
         "historical_averaging",
@@ -78,6 +77,6 @@ TECHNIQUES = (
         "the first steps are trained by the likelihood alone, with no critic",
         (Source(SEQGAN), Source(SCRATCH, "which does without")),
         ("likelihood.pretrain=500", "generator.net=recurrent"),
-        refused=(Refusal("generator.net=upsampling", "a net that writes all at once gives no likelihood"),),
+        refused=(*UNREAD, ON_TOYS),
     ),
 )

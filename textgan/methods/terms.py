@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import Method, Refusal, Source
+from textgan.methods.method import ON_TOYS, Method, Refusal, Source, refusing
 from textgan.methods.papers import IMPROVED, SEQGAN, TEACHER
 
 AT_ONE = Refusal("generator.temperature=0.5", "it knows the softmax at temperature 1; Gumbel relaxations are exempt")
+UNREAD = refusing(
+    "a net that writes all at once gives no likelihood",
+    "generator.net=upsampling",
+    "generator.net=paper",
+    "generator.net=transformer",
+)
 
 TERMS = (
     Method(
@@ -19,6 +25,7 @@ TERMS = (
             AT_ONE,
             Refusal("generator.relaxation=straight_through_argmax", "it draws no symbols, which this counts"),
             Refusal("count_critic.orders=[]", "there must be n-grams to count"),
+            ON_TOYS,
         ),
     ),
     Method(
@@ -32,6 +39,7 @@ TERMS = (
         refused=(
             Refusal("critic.net=none", "it matches a critic's features"),
             Refusal("generator.relaxation=reinforce", "no gradient goes through the sample"),
+            ON_TOYS,
         ),
     ),
     Method(
@@ -43,8 +51,9 @@ TERMS = (
         notes="Each row has a noise z of its own, so this bounds -log E_z p from above; alone it teaches a generator "
         "to do without its noise.",
         refused=(
-            Refusal("generator.net=upsampling", "a net that writes all at once gives no likelihood"),
+            *UNREAD,
             AT_ONE,
+            ON_TOYS,
         ),
     ),
     Method(
@@ -53,6 +62,11 @@ TERMS = (
         "-(1/(n M)) Σ_m log((1/K) Σ_k Π_j p_kj(x_mj))",
         select=("window_likelihood.weight=0.1",),
         notes="M real and K generated windows of n symbols.",
-        refused=(AT_ONE, Refusal("window_likelihood.order=1000", "a window must fit into a sample")),
+        refused=(
+            AT_ONE,
+            Refusal("window_likelihood.order=1000", "a window must fit into a sample"),
+            Refusal("corpus.label_column=@file", "a labelled corpus; it would mix the labels"),
+            ON_TOYS,
+        ),
     ),
 )
