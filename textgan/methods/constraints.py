@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import ON_TOYS, Method, Recipe, Refusal, Source, refusing
+from textgan.methods.method import Method, Recipe, Refusal, Source, refusing
 from textgan.methods.papers import GN_GAN, GRAN, SNGAN, SNGAN_RECIPE, WGAN, WGAN_RECIPE
 
 CONSTRAINTS = (
@@ -23,8 +23,16 @@ CONSTRAINTS = (
         ("game.constraint=spectral_norm",),
         recipe=SNGAN_RECIPE,
         notes="Every linear layer, convolution and embedding of the critic; a convolution's weight is the matrix "
-        "(out, in · kernel). The recipe is its setting C, with the hinge objective.",
-        refused=(Refusal("critic.net=recurrent", "what its gates make of bounded matrices can still be steep"),),
+        "(out, in · kernel). The recipe is that of its residual nets, with the hinge objective.",
+        refused=(
+            *refusing(
+                "what it does with bounded matrices can still be steep",
+                "critic.net=recurrent",
+                "critic.net=transformer",
+                "critic.net=causal_transformer",
+            ),
+            Refusal("critic.norm=layer", "a norm divides by what it is given, which is not bounded"),
+        ),
     ),
     Method(
         "gradient_normalisation",
@@ -52,7 +60,6 @@ CONSTRAINTS = (
                 "critic.net=causal_transformer",
                 "critic.norm=layer",
             ),
-            ON_TOYS,
         ),
     ),
 )

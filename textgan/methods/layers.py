@@ -26,6 +26,7 @@ UNTOLD = (
         "game.constraint=piecewise_gradient_normalisation",
     ),
     Refusal("critic.net=none", "there is no critic to tell"),
+    ON_TOYS,
 )
 
 NORMS = (

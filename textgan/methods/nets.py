@@ -16,6 +16,8 @@ from textgan.methods.papers import (
     WGAN_GP_RECIPE,
 )
 
+STEEP = Refusal("game.constraint=spectral_norm", "what it does with bounded matrices can be steep")
+
 GENERATORS = (
     Method(
         "paper",
@@ -110,7 +112,7 @@ CRITICS = (
         ("critic.net=recurrent",),
         notes="There a classifier at every position, with layer norm and a code of the position. Smooth, not linear "
         "between kinks.",
-        refused=(Refusal("game.constraint=spectral_norm", "what gates make of bounded matrices can be steep"), ON_TOYS),
+        refused=(STEEP, ON_TOYS),
     ),
     Method(
         "transformer",
@@ -120,7 +122,7 @@ CRITICS = (
         ("critic.net=transformer",),
         notes="Attention by products has no Lipschitz constant: clipped or normed weights bound no slope here; a "
         "penalty does where it looks. Not linear between kinks.",
-        refused=(ON_TOYS,),
+        refused=(STEEP, ON_TOYS),
     ),
     Method(
         "causal_transformer",
@@ -129,7 +131,7 @@ CRITICS = (
         (Source(ATTENTION, "eq. 1"), Source(GPT2, "section 2.3, the block"), Source(SCRATCH)),
         ("critic.net=causal_transformer",),
         notes="Not linear between kinks.",
-        refused=(ON_TOYS,),
+        refused=(STEEP, ON_TOYS),
     ),
     Method(
         "mlp",

@@ -36,7 +36,7 @@ TECHNIQUES = (
         (Source(SOBOLEV, "section 6.2"),),
         ("game.real_smoothing=[0.1, 0.0]",),
         notes="On the real side alone.",
-        refused=(FROZEN,),
+        refused=(FROZEN, ON_TOYS),
     ),
     Method(
         "temperature_annealing",

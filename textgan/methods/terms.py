@@ -39,7 +39,6 @@ TERMS = (
         refused=(
             Refusal("critic.net=none", "it matches a critic's features"),
             Refusal("generator.relaxation=reinforce", "no gradient goes through the sample"),
-            ON_TOYS,
         ),
     ),
     Method(
