@@ -30,6 +30,7 @@ from textgan.training import checkpoint, health
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
 from textgan.training.loop import Ending, Hooks, Watch
+from textgan.training.loop import Silence as Silence
 from textgan.training.loop import train as play
 from textgan.training.precision import products
 from textgan.training.runlog import RunLog, read
@@ -53,10 +54,6 @@ class Outcome:
     metrics: dict[str, Any] | None
     alarms: list[dict[str, Any]] = field(default_factory=list)
     """The first of each kind in all of the run, {"step", "kind", "text"}."""
-
-
-class Silence(Watch):
-    """A watch that shows nothing."""
 
 
 def train(config: Config, run: Path | None = None, resume: bool = False, watch: Watch | None = None) -> Outcome:
@@ -163,7 +160,8 @@ def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
         TextganError: another process holds it, or it cannot be made.
     """
     path = folder / ".lock"
-    with writing(folder, ADVICE if option == "--run" else f"free some space there, or name another folder with {option}"):
+    advice = ADVICE if option == "--run" else f"free some space there, or name another folder with {option}"
+    with writing(folder, advice):
         folder.mkdir(parents=True, exist_ok=True)
         lock = path.open("w")
     with lock:

@@ -174,7 +174,7 @@ def _jobs(found: Mapping[str, Resolved], folder: Path) -> list[Job]:
 
 
 def _free(config: Config) -> frozenset[str]:
-    """Return the keys that a cell may have others of than it was begun with; steps only where nothing goes with them."""
+    """Return the keys that a cell may have others of than it was begun with; steps where nothing goes with them."""
     from textgan.checks import moving
     from textgan.runs import FREE_TO_CHANGE
 
@@ -271,11 +271,13 @@ def _plain(summary: Summary) -> Summary:
         replace(row, setting=told(row.setting), failures={printable(name): n for name, n in row.failures.items()})
         for row in summary.rows
     )
-    return replace(summary, name=printable(summary.name), axes=told(summary.axes), rows=rows)
+    return replace(
+        summary, name=printable(summary.name), axes=told(summary.axes), columns=told(summary.columns), rows=rows
+    )
 
 
 def _show(summary: Summary) -> None:
-    """Print the table on stdout: as wide as it needs to be, on a terminal with figures in several lines if they must."""
+    """Print the table on stdout as wide as it needs to be, on a terminal with figures in several lines."""
     from rich.console import Console
 
     from textgan.report.sweeps import render

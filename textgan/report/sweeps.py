@@ -98,9 +98,9 @@ def render(summary: Summary) -> Iterator[RenderableType]:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     first = len(_settings(summary))
     head, body = _head(summary), list(_body(summary))
-    for i, cells in enumerate(zip(head, *body, strict=True)):
+    for i, column in enumerate(zip(head, *body, strict=True)):
         # at the least, settings in one line and figures in words
-        least = max(cell_len(part) for cell in cells for part in ([cell] if i < first else cell.split()))
+        least = max(cell_len(part) for cell in column for part in ([cell] if i < first else cell.split()))
         table.add_column(Text(head[i]), justify="left" if i < first else "right", no_wrap=i < first, min_width=least)
     for cells in body:
         table.add_row(*map(Text, cells))

@@ -113,7 +113,9 @@ def cells(sweep: Sweep) -> list[Cell]:
         UsageError: there are too many, or two would bear one name.
     """
     if (count := math.prod(len(axis.values) for axis in sweep.axes)) > MOST:
-        raise UsageError(f"the axes make {count:,} cells; {MOST:,} are the most, so shorten some or make several sweeps")
+        raise UsageError(
+            f"the axes make {count:,} cells; {MOST:,} are the most, so shorten some or make several sweeps"
+        )
     short = shorts([axis.key for axis in sweep.axes])
     found = [_cell(sweep, short, labels) for labels in itertools.product(*(axis.values for axis in sweep.axes))]
     if twice := _twice(cell.name for cell in found):
@@ -159,8 +161,8 @@ def _axes(tree: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[Axi
             yield from _axes(value, path, f"{key}.")
         elif prefix and isinstance(value, dict):
             raise UsageError(
-                f"{path}: {key!r} is no key with a list of values; settings under names, as a table, are an axis of their "
-                f"own, which must not be called {prefix[:-1]!r}, as a section is"
+                f"{path}: {key!r} is no key with a list of values; settings under names, as a table, are an axis of "
+                f"their own, which must not be called {prefix[:-1]!r}, as a section is"
             )
         elif isinstance(value, dict) and value and all(isinstance(bundle, dict) for bundle in value.values()):
             yield Axis(key, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -20,7 +19,6 @@ from textgan.settings import NOT_SETTINGS
 from textgan.sweep.results import ERR, OUT, RESULT, SETTINGS, Job, Result, goes_on, result_of, settle
 
 PAUSE = 0.1  # between two looks at the processes. [s]
-PR_SET_PDEATHSIG = 1  # of Linux: the signal that a process gets when its parent has died
 
 
 class Process(Protocol):
@@ -69,10 +67,10 @@ def play(
 ) -> None:
     """Run cells, so many at once; one that fails does not stop the others.
 
-    A cell whose folder another process holds, such as what a killed sweep has left, waits while others have their turn.
+    A cell whose folder another process holds, such as what a killed sweep has left, lets others go first until then.
 
     Once `stop` returns a signal's name no other begins, and those that run are sent SIGINT, at which they save; so they
-    are when this ends by an error. It ends when all of them have. A cell that then ends in any other way than well was
+    are when an error ends this. It returns when all have ended. A cell that then ends in any other way than well was
     stopped, if only in the middle of an import, and goes on next time.
     """
     queue, running, told = Queue(jobs, watch), dict[Job, Process](), False
@@ -132,37 +130,23 @@ def trainer(threads: int) -> Callable[[Job], Process]:
     """Return what starts a cell's training, or goes on with it, in a process of so many threads.
 
     The process leads a session of its own: a terminal's Ctrl-C reaches it once, from `play`, since a second one would
-    end it before it has saved. Where this process is killed, Linux sends it SIGINT, at which it saves too. Its settings
-    are whole: no variable may change them. What it says goes to new files: another that is still there keeps its own.
+    end it before it has saved. Where this process is killed it is sent one too, by `follower`. Its settings are whole:
+    no variable may change them. What it says goes to new files: a process that is still there keeps its own.
     """
-    follow = _follower()
 
     def start(job: Job) -> Process:
         write_text(job.folder / SETTINGS, job.settings)
         for name in (RESULT, OUT, ERR):
             (job.folder / name).unlink(missing_ok=True)
+        program = [sys.executable, "-m", "textgan.sweep.follower", str(os.getpid())]
         arguments = ["train", "-c", str(job.folder / SETTINGS), "--run", str(job.folder), "--resume", "--json"]
         with (job.folder / OUT).open("wb") as out, (job.folder / ERR).open("wb") as err:
             return subprocess.Popen(
-                [sys.executable, "-m", "textgan", *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                env=_environ(os.environ, threads), start_new_session=True, preexec_fn=follow,
+                [*program, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                env=_environ(os.environ, threads), start_new_session=True,
             )  # fmt: skip
 
     return start
-
-
-def _follower() -> Callable[[], None] | None:
-    """Return what a new process calls to be sent SIGINT when this one dies; None where there is no such thing."""
-    if sys.platform != "linux":
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # before the fork, after which little is safe
-
-    def follow() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:  # it died a moment before
-            os._exit(128 + signal.SIGINT)
-
-    return follow
 
 
 def _environ(environ: Mapping[str, str], threads: int) -> dict[str, str]:

@@ -60,6 +60,31 @@ class Watch(Protocol):
         """The loop is over, for whatever reason."""
 
 
+class Silence:
+    """A watch that shows nothing."""
+
+    def preparing(self, stage: str, lines: int, share: float | None) -> None:
+        """Show nothing."""
+
+    def started(self, total: int, first: int) -> None:
+        """Show nothing."""
+
+    def step(self, step: int, row: dict[str, Any]) -> None:
+        """Show nothing."""
+
+    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[str]) -> None:
+        """Show nothing."""
+
+    def saved(self, step: int) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+    def closed(self) -> None:
+        """Show nothing."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The numbers of a run."""
