@@ -24,7 +24,7 @@ from textgan.errors import UsageError, near_miss
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from textgan.config import Config, Corpus
+    from textgan.config import Config
     from textgan.report.sweeps import Summary
     from textgan.settings import Resolved
     from textgan.sweep.grid import Cell, Sweep
@@ -97,6 +97,7 @@ def sweep(
     results.check_unchanged(work)
     at_once = min(jobs or asked.jobs or max(_cores() // asked.threads, 1), len(cells))
     left = schedule.waiting(work, retry=retry)
+    _check_corpora({job.name: found[job.name].config for job in left})
     if dry_run:
         seconds = _estimate([found[job.name].config for job in left], at_once)
         _describe(work, left, seconds, at_once, as_json)
@@ -131,28 +132,30 @@ def _resolved(cells: Sequence[Cell], overrides: tuple[str, ...], flags: Mapping[
         corpus = one.config.corpus
         key = corpus.model_dump_json()
         if key not in places:
-            _check_corpus(cell, corpus)
             places[key] = assemble.settled(one.config).corpus
         found[cell.name] = Resolved(one.config.model_copy(update={"corpus": places[key]}), one.origin)
     _check_different({name: one.config for name, one in found.items()})
     return found
 
 
-def _check_corpus(cell: Cell, corpus: Corpus) -> None:
-    """Refuse names of a corpus that nothing bears."""
+def _check_corpora(configs: Mapping[str, Config]) -> None:
+    """Refuse names of a corpus that nothing bears, of cells that have still to read it."""
     from textgan.corpora import cards
     from textgan.corpora.text import sources
 
     def there(name: str) -> bool:
         files = glob(str(Path(name).expanduser()), recursive=True) if has_magic(name) else []  # noqa: PTH207
-        return name == sources.STDIN or sources.existing(name) is not None or bool(files)
+        return sources.existing(name) is not None or bool(files)
 
-    name = corpus.name
-    if not (name in cards.names() or cards.PREFIXED.match(name) or there(name)):
-        hint = near_miss(name, cards.names())
-        raise UsageError(f"cell {cell.name}: unknown corpus {name!r}, and no such file or folder in {Path.cwd()}{hint}")
-    if corpus.data and not there(corpus.data):
-        raise UsageError(f"cell {cell.name}: corpus.data: no such file or folder: {corpus.data}")
+    first = {(config.corpus.name, config.corpus.data): cell for cell, config in reversed(configs.items())}
+    for (name, data), cell in reversed(first.items()):
+        if not (name in cards.names() or cards.PREFIXED.match(name) or there(name)):
+            hint = near_miss(name, cards.names())
+            raise UsageError(
+                f"cell {cell}: unknown corpus {name!r}, and no such file or folder from {Path.cwd()}{hint}"
+            )
+        if data and not there(data):
+            raise UsageError(f"cell {cell}: corpus.data: no such file or folder: {data}")
 
 
 def _check_different(configs: Mapping[str, Config]) -> None:
@@ -287,8 +290,9 @@ def _show(summary: Summary) -> None:
         width = max(console.width, *(_widths(console, part)[0] for part in parts))
     else:
         width = max(_widths(console, part)[1] for part in parts)
+    console.width = width  # which print alone would only make smaller
     for part in parts:
-        console.print(part, width=width, crop=False)
+        console.print(part)
 
 
 def _widths(console: Console, part: RenderableType) -> tuple[int, int]:
