@@ -138,7 +138,7 @@ def _resolved(cells: Sequence[Cell], overrides: tuple[str, ...], flags: Mapping[
     return found
 
 
-def _check_corpora(configs: Mapping[str, Config]) -> None:
+def _check_corpora(configs: dict[str, Config]) -> None:
     """Refuse names of a corpus that nothing bears, of cells that have still to read it."""
     from textgan.corpora import cards
     from textgan.corpora.text import sources
