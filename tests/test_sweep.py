@@ -196,6 +196,7 @@ class Fake:
 
     def __init__(self, looks: int, code: int) -> None:
         self.looks, self.code, self.signals = looks, code, list[int]()
+        self.saves = 1  # looks that it takes to end after a signal
 
     def poll(self) -> int | None:
         self.looks -= 1
@@ -203,7 +204,7 @@ class Fake:
 
     def send_signal(self, sig: int, /) -> None:
         self.signals.append(sig)
-        self.looks, self.code = 1, 130
+        self.looks, self.code = self.saves, 130
 
 
 class Bench:
@@ -367,6 +368,7 @@ def test_what_was_held_is_no_failure_and_has_another_turn(tmp_path: Path) -> Non
     original = bench.start
 
     def start(job: Job) -> Fake:
+        assert not (job.folder / results.RESULT).exists()
         process = original(job)
         if bench.begun.count("a") == 1 and job.name == "a":
             with alone_in(tmp_path / "busy"), pytest.raises(TextganError) as error, alone_in(tmp_path / "busy"):
@@ -387,6 +389,7 @@ def test_a_sweep_ends_when_its_cells_have_and_signals_them_once(tmp_path: Path) 
     bench, work = Bench({}, looks=50), jobs(tmp_path, "ab")
 
     def fail(looked: int) -> None:
+        bench.processes["a"].saves = 20
         if looked == 5:
             raise OSError("the terminal is gone")
 
