@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ import commands
 import pytest
 
 from textgan.cli.main import main
-from textgan.cli.sweep import Board
-from textgan.sweep.results import Job, Result
+from textgan.cli.sweep import Board, _hangup, _plain, _show
+from textgan.report.sweeps import Row, Spread, Summary
+from textgan.sweep.results import HELD, Job, Result
+from textgan.training.interrupt import Interrupt
 
 FILE = """
 [sweep]
@@ -30,6 +33,7 @@ training.seed = [0, 1]
 soft = {{ generator.relaxation = "softmax" }}
 {more}
 """
+SLIDING = "training.schedule=linear"
 HARD = 'hard = { generator.relaxation = "straight_through" }'
 WILD = "wild = { generator.learning_rate = 1e30, critic.learning_rate = 1e30 }"
 Command = Callable[..., tuple[int, str, str]]
@@ -79,6 +83,10 @@ def test_a_dry_run_lists_the_cells_and_leaves_nothing(textgan: Command, home: Pa
         ("", ["-s", "training.seed=3"], "cells soft,seed=0 and soft,seed=1 have the same settings"),
         ("", ["-s", "training.sed=3"], "unknown key 'training.sed' (-s); did you mean 'seed'?"),
         ("bad = 3", [], "the axis 'method' is neither a list of values nor a table"),
+        ("bad = { corpus.name = 'tex.txt' }", [], "cell bad,seed=0: unknown corpus 'tex.txt', and no such file or"),
+        ("bad = { corpus.name = '8gausians' }", [], "did you mean '8gaussians'?"),
+        ("bad = { corpus.name = '*.csv' }", [], "/*.csv', and no such file or folder from "),
+        ("bad = { corpus.data = 'nowhere' }", [], "cell bad,seed=0: corpus.data: no such file or folder: nowhere"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_any_cell_is_refused_before_any_begins(
@@ -89,6 +97,19 @@ def test_what_is_wrong_in_any_cell_is_refused_before_any_begins(
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert told in err
     assert not (home / "sweeps").exists()
+
+
+def test_corpora_that_are_there_pass_the_door(textgan: Command, home: Path) -> None:
+    found = [".", "*.txt", "~", "nltk:brown", "python_docs"]
+    write(home, more="".join(f"c{i} = {{ corpus.name = '{name}' }}\n" for i, name in enumerate(found)))
+    code, out, err = textgan("sweep", "m.toml", "--dry-run")
+    assert (code, out.count("\n"), err.count("\n")) == (0, 2 * (1 + len(found)), 1), err
+
+
+def test_a_folder_that_cannot_be_made_is_told_without_what_a_sweep_lacks(textgan: Command, home: Path) -> None:
+    code, out, err = textgan("sweep", "m.toml", "--out", "/dev/null/x")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.endswith("; free some space there, or name another folder with --out\n")
 
 
 def test_a_file_that_is_not_there_is_one_line(textgan: Command) -> None:
@@ -140,13 +161,100 @@ def test_a_cell_that_fails_is_told_and_new_cells_go_on(textgan: Command, home: P
     code, out, err = textgan("sweep", "m.toml", "--out", "there")
     assert (code, "wild: 1 failed: diverged" in out) == (1, True)
     assert "wild,seed=0: failed: diverged" in err
-    assert "| wild | - | - | 1 | 1 | " in (home / "there" / "table.md").read_text()
+    assert "| wild | - | - | 1 | 1 | - | - |" in (home / "there" / "table.md").read_text()
+    assert err.endswith("in there: table.md, plot.svg, sweep.json\n")
     code, out, err = textgan("sweep", "m.toml", "--out", "there")
     assert (code, "failed: diverged (" in err) == (1, False)  # it is not run again unasked
 
-    code, out, err = textgan("sweep", "m.toml", "--out", "there", "-s", "training.steps=3")
+    code, out, err = textgan("sweep", "m.toml", "--out", "there", "-s", "training.batch=3")
     assert code == 2
-    assert "begun with other settings: cell soft,seed=0 and 1 more (training.steps 2 -> 3); name another" in err
+    assert "begun with other settings: cell soft,seed=0 and 1 more (training.batch 16 -> 3); name another" in err
+    code, out, err = textgan("sweep", "m.toml", "--out", "there", "-s", "training.steps=3", "-s", SLIDING)
+    assert (code, "(training.schedule constant -> linear; training.steps 2 -> 3)" in err) == (2, True)
+
+    write(home, steps=3, more=WILD)  # what has ended goes on to the larger total; and a column is misspelt
+    text = (home / "m.toml").read_text().replace("[0, 1]", "[0]").replace('"jsd.2", "words"', '"jds.2"')
+    (home / "m.toml").write_text(text)
+    left = json.loads(textgan("sweep", "m.toml", "--out", "there", "--dry-run", "--json")[1])["left"]
+    assert left == ["soft,seed=0"]
+    code, out, err = textgan("sweep", "m.toml", "--out", "there")
+    assert "soft,seed=0: step 3, " in err
+    assert "no cell has a figure 'jds.2'; did you mean 'jsd.2'?" in err
+    assert err.endswith("in there: table.md, sweep.json\n")
+    assert not (home / "there" / "plot.svg").exists()
+    cell = home / "there" / "cells" / "soft,seed=0"
+    assert [json.loads(row)["step"] for row in (cell / "metrics.jsonl").read_text().splitlines()][-2:] == [3, 3]
+    assert "no checkpoint yet" not in (cell / "train.err").read_text()
+    assert json.loads(textgan("sweep", "m.toml", "--out", "there", "--dry-run", "--json")[1])["left"] == []
+    (home / "text.txt").rename(home / "moved.txt")  # what has ended is told all the same
+    there = ["--out", "there", "--corpus", str(home / "text.txt")]
+    code, out, err = textgan("sweep", "m.toml", *there)
+    assert (code, "wild" in out) == (1, True), err
+    (home / "moved.txt").rename(home / "text.txt")
+    write(home, steps=2, more="")
+    assert json.loads(textgan("sweep", "m.toml", "--out", "there", "--dry-run", "--json")[1])["left"] == ["soft,seed=1"]
+
+
+@pytest.mark.slow
+def test_cells_of_a_killed_sweep_save_and_the_next_one_goes_on(home: Path) -> None:
+    write(home, steps=100_000, more="")
+    cells = home / "sweeps" / "m" / "cells"
+
+    def begun() -> bool:
+        return len([log for log in cells.glob("*/metrics.jsonl") if log.stat().st_size]) == 2
+
+    def saved() -> bool:
+        return len(list(cells.glob("*/checkpoints/step-*/state.json"))) == 2
+
+    killed = commands.start(home, "sweep", "m.toml")
+    assert commands.until(begun, 60)
+    killed.kill()
+    killed.communicate()
+    assert commands.until(saved, 30)
+    text = (home / "m.toml").read_text()
+    (home / "m.toml").write_text(text.replace("steps = 100000", "steps = 1"))
+    done = commands.textgan(home, "sweep", "m.toml", "--json")
+    assert done.code == 0, done.err
+    assert [row["failures"] for row in json.loads(done.out)["rows"]] == [{}]
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_closed_terminal_stops_a_sweep_once(ignored: bool) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        with Interrupt() as stop, _hangup(stop):
+            for _ in range(3):  # of which a second SIGTERM would end this process
+                signal.raise_signal(signal.SIGHUP)
+            assert stop() == (None if ignored else "SIGTERM")
+        assert signal.getsignal(signal.SIGHUP) == (signal.SIG_IGN if ignored else signal.SIG_DFL)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+ESCAPE = "\x1b[2J\x9b"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_table_is_as_wide_as_it_must_be_and_commands_no_terminal(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spread = Spread(0.5, 0.25, 0.25, 0.75, 2)
+    columns = ("jsd.4", "jsd.2", f"w{ESCAPE}", "unique")
+    rows = [
+        Row((f"a method of long name {i}{ESCAPE}",), 3, {ESCAPE: 1}, dict.fromkeys(columns, spread), {}, spread, spread)
+        for i in range(3)
+    ]
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1") if terminal else monkeypatch.delenv("FORCE_COLOR", raising=False)
+    _show(_plain(Summary(f"n{ESCAPE}", (f"axis{ESCAPE}",), columns, tuple(rows), {})))
+    out = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)  # the colours of failures
+    assert "\x1b" not in out
+    assert "\x9b" not in out
+    assert all(f"a method of long name {i}\\x1b[2J\\x9b" in out for i in range(3))
+    assert out.count("0.500") >= 2 * 3
+    assert ("0.500 ± 0.250 (2 of 3)" in out) is not terminal  # there in several lines
+    assert "…" not in out
 
 
 def test_two_sweeps_do_not_share_a_folder(textgan: Command, home: Path) -> None:
@@ -176,6 +284,10 @@ def test_the_board_counts_and_estimates(monkeypatch: pytest.MonkeyPatch, capfd: 
     assert err[0] == "a: failed: no luck (2 of 5 cells done, 1 running, 1 failed, about 1:00 left)"
     assert err[1] == "b: saved at step 3"
     assert board.done == 2
+    board.started(job[2])
+    board.ended(job[2], Result(1, f"{HELD}c; wait", 0, 0.0, None))
+    assert (board.done, board.failed) == (2, 1)
+    assert capfd.readouterr().err == "c: another process is training in its folder; waiting for it\n"
 
 
 def test_cores_of_this_machine_are_the_default(textgan: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from itertools import count
 from pathlib import Path
@@ -35,12 +36,21 @@ def _a_second_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "process_time", lambda: float(next(clock)))
 
 
-def train(text: Path, run: Path, seconds: float, *, resume: bool = False, at: int = 0, steps: int = 40) -> Outcome:
+def train(
+    text: Path,
+    run: Path,
+    seconds: float,
+    *,
+    resume: bool = False,
+    at: int = 0,
+    steps: int = 40,
+    watch: Stopping | None = None,
+) -> Outcome:
     flags = {
         "corpus.name": str(text), "training.steps": steps, "evaluation.samples": 20, "training.evaluate_every": 4,
         "training.log_every": 3, "training.processor_minutes": seconds / 60,
     }  # fmt: skip
-    return runs.train(resolve("smoke", flags=flags).config, run, resume=resume, watch=Stopping(at))
+    return runs.train(resolve("smoke", flags=flags).config, run, resume=resume, watch=watch or Stopping(at))
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
@@ -70,3 +80,33 @@ def test_a_budget_changes_nothing_of_what_is_learned_and_may_be_raised(tiny_text
     assert train(tiny_text, tmp_path / "bound", 60, resume=True, steps=8).stopped == "finished"
     (free, _), (bound, _) = (checkpoint.load(tmp_path / run / "checkpoints", 8) for run in ("free", "bound"))
     assert all(torch.equal(free[name], bound[name]) for name in free)
+
+
+def test_a_spent_budget_takes_no_step_more(tiny_text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "r"
+    whole = train(tiny_text, run, 5)
+    before, checkpoints = (run / "metrics.jsonl").read_text(), checkpoint.steps(run / "checkpoints")
+    for seconds in (5, 3):
+        again = train(tiny_text, run, seconds, resume=True)
+        assert (again.stopped, again.step, again.metrics) == ("minutes", 5, whole.metrics)
+    assert (run / "metrics.jsonl").read_text() == before
+    assert checkpoint.steps(run / "checkpoints") == checkpoints
+    assert train(tiny_text, run, 6, resume=True).step == 6
+
+
+def test_what_was_interrupted_before_it_was_measured_is_measured_first(tiny_text: Path, tmp_path: Path) -> None:
+    class Signalled(Stopping):
+        def step(self, step: int, row: dict[str, Any]) -> None:
+            if step == self.at:
+                signal.raise_signal(signal.SIGTERM)
+
+    run = tmp_path / "r"
+    stopped = train(tiny_text, run, 10, watch=Signalled(6))
+    assert (stopped.stopped, stopped.step, stopped.metrics) == ("SIGTERM", 6, None)
+    steps = [row["step"] for row in rows(run)]
+    measured = train(tiny_text, run, 4, resume=True)
+    assert (measured.stopped, measured.step, measured.metrics is None) == ("minutes", 6, False)
+    assert [row["step"] for row in rows(run)] == [*steps, 6]
+    assert rows(run)[-1]["evaluation"] == measured.metrics == checkpoint.load(run / "checkpoints", 6)[1]["evaluation"]
+    # a signal that comes with the last of the budget finds nothing left to stop
+    assert train(tiny_text, tmp_path / "late", 6, watch=Signalled(6)).stopped == "minutes"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from textgan.errors import CorruptError, UsageError
+from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.report.sweeps import Spread, Summary, markdown, plot, render, to_json
+from textgan.runs import alone_in
 from textgan.settings import resolve
-from textgan.sweep import grid, results, schedule, table
+from textgan.sweep import follower, grid, results, schedule, table
 from textgan.sweep.results import Job, Result
 
 PLAIN = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9._=+,-]*")
@@ -95,6 +100,17 @@ def test_presets_as_an_axis_and_alike_last_parts(tmp_path: Path) -> None:
     ]
 
 
+def test_an_entry_of_a_table_is_an_axis(tmp_path: Path) -> None:
+    for key in ("game.penalties.r1", '"game.penalties.r1"', 'game.penalties."r1"'):
+        found = grid_of(tmp_path, f"[axes]\n{key} = [1, 2]\n")
+        assert [cell.name for cell in found] == ["r1=1", "r1=2"]
+        configs = [resolve("relativistic", cell=cell.tables).config for cell in found]
+        assert [config.game.penalties["r1"] for config in configs] == [1, 2]
+        assert all(len(config.game.penalties) > 1 for config in configs)  # the preset's others stay
+    whole = grid_of(tmp_path, "[axes]\ngame.penalties = [{ r1 = 1 }, {}]\n")
+    assert [cell.tables[-1] for cell in whole] == [{"game.penalties": {"r1": 1}}, {"game.penalties": {}}]
+
+
 HOSTILE = [
     "../x",
     "",
@@ -157,6 +173,13 @@ def test_two_texts_never_share_a_name(texts: list[str]) -> None:
         ("[axes]\nmethod = { a = 1 }", "'method' is neither a list"),
         ("[axes]\ntraining.seed = [1, 2, 1]", "'training.seed' holds 1 twice"),
         ("[axes]\npreset = [1]", "preset = 1: a preset has a name"),
+        ("[axes.critic]\nsmall = { width = 8 }", "which must not be called 'critic', as a section is"),
+        ("[axes.critic]\nsmall = { critic = { width = 8 } }", "'critic.small' is no key with a list of values"),
+        ("[axes.game.penalties]\nr = { r1 = 8 }", "which must not be called 'game.penalties', as a section is"),
+        (
+            f"[axes]\ntraining.seed = {list(range(101))}\ncritic.width = {list(range(100))}",
+            "the axes make 10,100 cells; 10,000 are the most",
+        ),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_one_clear_line(text: str, told: str, tmp_path: Path) -> None:
@@ -173,6 +196,7 @@ class Fake:
 
     def __init__(self, looks: int, code: int) -> None:
         self.looks, self.code, self.signals = looks, code, list[int]()
+        self.saves = 1  # looks that it takes to end after a signal
 
     def poll(self) -> int | None:
         self.looks -= 1
@@ -180,7 +204,7 @@ class Fake:
 
     def send_signal(self, sig: int, /) -> None:
         self.signals.append(sig)
-        self.looks, self.code = 1, 130
+        self.looks, self.code = self.saves, 130
 
 
 class Bench:
@@ -191,6 +215,8 @@ class Bench:
         self.begun: list[str] = []
         self.ends: list[tuple[str, int]] = []
         self.most = 0
+        self.looked, self.waits = 0, list[str]()
+        self.each_look: Callable[[int], None] = lambda looked: None
         self.processes: dict[str, Fake] = {}
 
     def start(self, job: Job) -> Fake:
@@ -209,8 +235,12 @@ class Bench:
     def ended(self, job: Job, result: Result) -> None:
         self.ends.append((job.name, result.code))
 
+    def held(self, job: Job) -> None:
+        self.waits.append(job.name)
+
     def waited(self) -> None:
-        pass
+        self.looked += 1
+        self.each_look(self.looked)
 
 
 @pytest.fixture(autouse=True)
@@ -299,15 +329,140 @@ def test_a_cell_trains_with_its_own_settings_and_threads(monkeypatch: pytest.Mon
     folder = tmp_path / "c"
     folder.mkdir()
     (folder / results.RESULT).write_text("{}")
+    with (folder / results.ERR).open("w") as still_there:
+        still_there.write("of a process that was left")
+    os.link(folder / results.ERR, tmp_path / "left")
     schedule.trainer(3)(Job("c", folder, "x = 1\n"))
     file = str(folder / "settings.toml")
-    assert seen["command"][1:] == ["-m", "textgan", "train", "-c", file, "--run", str(folder), "--resume", "--json"]
+    assert seen["command"][1:] == [
+        "-m", "textgan.sweep.follower", str(os.getpid()),
+        "train", "-c", file, "--run", str(folder), "--resume", "--json",
+    ]  # fmt: skip
     assert seen["start_new_session"]
     assert {name: seen["env"].get(name) for name in ("OMP_NUM_THREADS", "TEXTGAN_CACHE", "TEXTGAN_TRAINING__SEED")} == {
         "OMP_NUM_THREADS": "3", "TEXTGAN_CACHE": "here", "TEXTGAN_TRAINING__SEED": None,
     }  # fmt: skip
     assert Path(file).read_text() == "x = 1\n"
     assert not (folder / results.RESULT).exists()
+    assert (folder / results.ERR).read_text() == ""
+    assert (tmp_path / "left").read_text() == "of a process that was left"
+
+
+def test_a_cell_whose_folder_is_held_lets_the_others_go_first(tmp_path: Path) -> None:
+    bench, work = Bench({}), jobs(tmp_path, "abc")
+    work[0].folder.mkdir()
+    with ExitStack() as lock:
+        lock.enter_context(alone_in(work[0].folder))
+        bench.each_look = lambda looked: lock.close() if looked == 20 else None
+        play(bench, work, at_once=1)
+    assert (bench.begun, bench.waits) == (list("bca"), ["a"])
+    assert bench.looked > 20
+    assert not schedule.held(work[0].folder)
+    with alone_in(work[0].folder):  # of which looking at it does not take hold
+        assert schedule.held(work[0].folder)
+        assert schedule.held(work[0].folder)
+
+
+def test_what_was_held_is_no_failure_and_has_another_turn(tmp_path: Path) -> None:
+    bench, work = Bench({"a": 1}), jobs(tmp_path, "ab")
+    original = bench.start
+
+    def start(job: Job) -> Fake:
+        assert not (job.folder / results.RESULT).exists()
+        process = original(job)
+        if bench.begun.count("a") == 1 and job.name == "a":
+            with alone_in(tmp_path / "busy"), pytest.raises(TextganError) as error, alone_in(tmp_path / "busy"):
+                pass
+            (job.folder / results.ERR).write_text(f"textgan: error: {error.value}\n")
+            bench.codes = {}
+        return process
+
+    schedule.play(work, 1, start, lambda: None, bench)
+    assert (bench.begun, bench.ends) == (list("aba"), [("a", 1), ("b", 0), ("a", 0)])
+    # one that was told as a failure before is none
+    told = {"code": 1, "error": f"{results.HELD}x; wait", "step": 0, "processor_seconds": 0.0, "metrics": None}
+    (work[0].folder / results.RESULT).write_text(json.dumps({"schema": 1} | told))
+    assert schedule.waiting(work, retry=False) == work[:1]
+
+
+def test_a_sweep_ends_when_its_cells_have_and_signals_them_once(tmp_path: Path) -> None:
+    bench, work = Bench({}, looks=50), jobs(tmp_path, "ab")
+
+    def fail(looked: int) -> None:
+        bench.processes["a"].saves = 20
+        if looked == 5:
+            raise OSError("the terminal is gone")
+
+    bench.each_look = fail
+    with pytest.raises(OSError, match="gone"):
+        play(bench, work, stop=lambda: "SIGTERM" if bench.looked > 2 else None)
+    assert [process.signals for process in bench.processes.values()] == [[signal.SIGINT]] * 2
+    assert all(process.looks < 0 for process in bench.processes.values())
+
+
+CHILD = """
+import signal, sys, time
+from textgan.sweep.follower import follow
+def told(number, frame):
+    print("saved", flush=True)
+    sys.exit()
+signal.signal(signal.SIGINT, told)
+follow(int(sys.argv[1]))
+print("ready", flush=True)
+time.sleep(60)
+"""
+PARENT = """
+import os, subprocess, sys
+subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid())]).wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
+def test_a_process_is_interrupted_when_its_parent_is_killed() -> None:
+    command = [sys.executable, "-c", PARENT, CHILD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        assert parent.stdout
+        try:
+            assert parent.stdout.readline() == "ready\n"
+            parent.kill()
+            assert parent.stdout.read() == "saved\n"
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL) if parent.poll() is None else None
+    with pytest.raises(SystemExit) as gone:
+        follower.follow(os.getppid() + 1)
+    assert gone.value.code == 130
+
+
+LIMITS = "[training]\nsteps = {}\nminutes = {}\nprocessor_minutes = {}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "step", "seconds", "goes"),
+    [
+        ((100, 0, 1), (100, 0, 1), 40, 60.2, False),
+        ((100, 0, 1), (100, 0, 2), 40, 60.2, True),
+        ((100, 0, 1), (100, 0, 0), 40, 60.2, True),
+        ((100, 0, 1), (200, 0, 1), 40, 60.2, False),
+        ((100, 0, 1), (100, 0, 0.5), 40, 60.2, False),
+        ((100, 0, 0.020001), (100, 0, 0.5), 40, 1.2, True),  # the log has rounded 1.20006 s
+        ((100, 0, 0), (200, 0, 0), 100, 60.2, True),
+        ((100, 0, 5), (100, 0, 6), 100, 60.2, False),
+        ((100, 0, 5), (200, 0, 1), 100, 60.2, False),
+        ((100, 3, 5), (100, 4, 5), 40, 60.2, True),
+        ((100, 3, 5), (100, 0, 5), 40, 60.2, True),
+        ((100, 3, 5), (100, 2, 6), 40, 60.2, False),
+        ((100, 0, 5), (50, 0, 5), 100, 60.2, False),
+    ],
+)
+def test_a_cell_goes_on_if_the_limit_that_ended_it_was_raised(
+    before: tuple[float, ...], now: tuple[float, ...], step: int, seconds: float, goes: bool, tmp_path: Path
+) -> None:
+    job = Job("a", tmp_path, LIMITS.format(*now))
+    (tmp_path / results.SETTINGS).write_text(LIMITS.format(*before))
+    for code, waits in ((0, goes), (1, False)):
+        ended = Result(code, "", step, seconds, None)
+        (tmp_path / results.RESULT).write_text(json.dumps(vars(ended)))
+        assert bool(schedule.waiting([job], retry=False)) is waits
 
 
 def test_other_settings_than_those_on_disk_are_refused(tmp_path: Path) -> None:
@@ -322,6 +477,7 @@ def test_other_settings_than_those_on_disk_are_refused(tmp_path: Path) -> None:
     changed = [Job(job.name, job.folder, newer.replace("steps = 5", "steps = 6")) for job in (before, same)]
     with pytest.raises(UsageError, match=r"cell a and 1 more \(training\.steps 5 -> 6\); name another folder with --o"):
         results.check_unchanged(changed)
+    results.check_unchanged([replace(job, free=frozenset({"training.steps"})) for job in changed])
 
 
 # --- the table
@@ -374,9 +530,11 @@ def test_mean_spread_and_failures_by_hand(tmp_path: Path) -> None:
         {"mean": 0.6, "deviation": 0.02**0.5, "low": 0.5, "high": 0.7, "count": 2}
     )
     assert a.figures["words"] == Spread(0.1, None, 0.1, 0.1, 1)
-    assert a.steps == Spread(20, 10, 10, 30, 3)
-    assert (a.minutes.mean, a.minutes.high, b.minutes.low) == pytest.approx((7 / 3, 4, 0.1))
-    assert found.floors == {"jsd.4": pytest.approx((0.25 + 0.35 + 0.25) / 3)}
+    # like the figures, of the cells that ended well alone
+    assert (a.steps, b.steps) == (Spread.of([10, 20]), Spread.of([4000]))
+    assert (a.minutes, b.minutes) == (Spread.of([1, 2]), Spread.of([0.3]))
+    assert a.floors == {"jsd.4": pytest.approx(0.3)}
+    assert (b.floors, found.floors) == ({"jsd.4": 0.25}, {})
     assert found.counts == {"samples": (50,), "reference": (1200,)}
 
 
@@ -385,9 +543,10 @@ def test_the_table_in_markdown_and_on_a_terminal(tmp_path: Path) -> None:
     assert markdown(found).split("\n") == [
         "| method | jsd.4 | words | seeds | failed | steps | minutes |",
         "|---|--:|--:|--:|--:|--:|--:|",
-        "| a | 0.600 ± 0.141 | 0.100 | 3 | 1 | 20 | 2.33 |",
-        "| b\\|&lt;b&gt; | 0.900 | 0.300 | 3 | 2 | 1,336 | 0.17 |",
-        "| real text | 0.283 | - |  |  |  |  |",
+        "| a | 0.600 ± 0.141 (2 of 3) | 0.100 (1 of 3) | 3 | 1 | 15 | 1.50 |",
+        "| a, real | 0.300 | - |  |  |  |  |",
+        "| b\\|&lt;b&gt; | 0.900 (1 of 3) | 0.300 (1 of 3) | 3 | 2 | 4,000 | 0.30 |",
+        "| b\\|&lt;b&gt;, real | 0.250 | - |  |  |  |  |",
         "",
         "mean ± standard deviation over seeds; 50 samples of each; 1,200 rows of reference; minutes of processor time.",
         "",
@@ -395,12 +554,50 @@ def test_the_table_in_markdown_and_on_a_terminal(tmp_path: Path) -> None:
         "- b\\|&lt;b&gt;: 2 failed: disk \\| full",
         "",
     ]
-    console = Console(width=100, record=True, file=io.StringIO())
-    for part in render(found):
-        console.print(part)
-    shown = console.export_text()
-    assert "0.600 ± 0.141" in shown
+    shown = printed(found, 100)
+    assert "0.600 ± 0.141 (2 of 3)" in shown
     assert "b|<b>: 2 failed: disk | full" in shown
+
+
+def printed(found: Summary, width: int) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    for part in render(found):
+        console.print(part, crop=False)
+    return console.export_text()
+
+
+@pytest.mark.parametrize(("floors", "rows"), [((0.25, 0.2504), ["real 0.250 -"]), ((0.25, 0.5), [
+    "a, real 0.250 -", "b, real 0.500 -",
+])])  # fmt: skip
+def test_the_floor_is_one_row_only_where_all_settings_have_it(
+    floors: tuple[float, float], rows: list[str], tmp_path: Path
+) -> None:
+    ended = {
+        name: Result(0, "", 1, 1.0, metrics(0.5, 0.1, floor)) for name, floor in zip("ab", floors, strict=True)
+    } | {"c": Result(1, "no", 0, 0.0, None)}
+    found = summary(tmp_path, "[axes.method]\na = {}\nb = {}\nc = {}\n", ended)
+    lines = [" ".join(line.replace("|", " ").split()) for line in markdown(found).split("\n")]
+    assert [line for line in lines if "real" in line] == rows
+    told = to_json(found)
+    assert [row["floors"] for row in told["rows"]] == [{"jsd.4": floors[0]}, {"jsd.4": floors[1]}, {}]
+    assert told["floors"] == ({"jsd.4": pytest.approx(0.2502)} if len(rows) == 1 else {})
+    assert told["rows"][2]["steps"] is None
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_narrow_terminal_loses_nothing_of_the_table(width: int, tmp_path: Path) -> None:
+    labels = [f"a method with a rather long name {i}" for i in range(3)]
+    keys = ["jsd.4", "words", "critic.slope", "samples", "reference"]
+    text = f'[sweep]\ncolumns = {keys}\n[axes]\n"generator.width" = [16]\ntraining.seed = [0, 1]\n[axes.method]\n'
+    text += "".join(f"{json.dumps(label)} = {{}}\n" for label in labels)
+    cells = grid_of(tmp_path, text)
+    ended = {cell.name: Result(0, "", 1, 1.0, metrics(i / 7, i / 9)) for i, cell in enumerate(cells)}
+    shown = printed(summary(tmp_path, text, ended), width).split("\n")
+    assert all(any(label in line and "16" in line for line in shown) for label in labels)
+    words = " ".join(shown).split()
+    assert all(words.count(word) >= 3 for word in ("1.500", "50.000", "1,200"))
+    assert all(word in words for word in [*keys, "method", "width", "seeds", "failed", "steps", "minutes"])
+    assert "…" not in "".join(words)
 
 
 def test_the_json_is_strict_and_holds_every_figure(tmp_path: Path) -> None:
@@ -409,7 +606,7 @@ def test_the_json_is_strict_and_holds_every_figure(tmp_path: Path) -> None:
     assert told["rows"][0]["figures"]["critic.slope"] == {
         "mean": 1.5, "deviation": 0.0, "low": 1.5, "high": 1.5, "count": 2,
     }  # fmt: skip
-    assert told["rows"][0]["steps"]["high"] == 30
+    assert told["rows"][0]["steps"]["high"] == 20
 
 
 def test_columns_of_what_has_other_figures(tmp_path: Path) -> None:
@@ -419,7 +616,14 @@ def test_columns_of_what_has_other_figures(tmp_path: Path) -> None:
     assert summary(tmp_path, '[sweep]\ncolumns = ["share", "none"]\n' + text, ended).columns == ("share", "none")
     nothing = summary(tmp_path, text, {"a": Result(1, "no", 0, 0.0, None)})
     assert (nothing.columns, nothing.rows[0].figures, plot(nothing)) == ((), {}, "")
-    assert "| a | 1 | 1 | 0 | 0.00 |" in markdown(nothing)
+    assert "| a | 1 | 1 | - | - |" in markdown(nothing)
+    assert table.unknown(nothing) == {}
+
+
+def test_a_column_that_no_cell_has_is_told_with_the_nearest(tmp_path: Path) -> None:
+    text = '[sweep]\ncolumns = ["jds.4", "words", "jsd.4"]\n[axes.method]\na = {}\n'
+    found = summary(tmp_path, text, {"a": Result(0, "", 1, 1.0, metrics(0.5, 0.1))})
+    assert table.unknown(found) == {"jds.4": "; did you mean 'jsd.4'?"}
 
 
 def log_of(points: list[tuple[float, float]]) -> str:
@@ -474,6 +678,12 @@ def test_names_with_several_axes_and_with_none_but_seeds(tmp_path: Path) -> None
 
 def test_files_are_written(tmp_path: Path) -> None:
     found = summary(tmp_path, METHODS, ENDED, {"a,seed=0": log_of([(0.0, 1.0)])})
-    table.write(found, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["plot.svg", "sweep.json", "table.md"]
-    assert json.loads((tmp_path / "out" / "sweep.json").read_text()) == json.loads(json.dumps(to_json(found)))
+    out = tmp_path / "out"
+
+    def files() -> list[str]:
+        return sorted(path.name for path in out.iterdir())
+
+    assert sorted(table.write(found, out)) == files() == ["plot.svg", "sweep.json", "table.md"]
+    assert json.loads((out / "sweep.json").read_text()) == json.loads(json.dumps(to_json(found)))
+    nothing = replace(found, rows=tuple(replace(row, curves=[]) for row in found.rows))
+    assert sorted(table.write(nothing, out)) == files() == ["sweep.json", "table.md"]

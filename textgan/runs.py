@@ -30,6 +30,7 @@ from textgan.training import checkpoint, health
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
 from textgan.training.loop import Ending, Hooks, Watch
+from textgan.training.loop import Silence as Silence
 from textgan.training.loop import train as play
 from textgan.training.precision import products
 from textgan.training.runlog import RunLog, read
@@ -55,31 +56,6 @@ class Outcome:
     """The first of each kind in all of the run, {"step", "kind", "text"}."""
 
 
-class Silence:
-    """A watch that shows nothing."""
-
-    def preparing(self, stage: str, lines: int, share: float | None) -> None:
-        """Show nothing."""
-
-    def started(self, total: int, first: int) -> None:
-        """Show nothing."""
-
-    def step(self, step: int, row: dict[str, Any]) -> None:
-        """Show nothing."""
-
-    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[str]) -> None:
-        """Show nothing."""
-
-    def saved(self, step: int) -> None:
-        """Show nothing."""
-
-    def note(self, text: str) -> None:
-        """Show nothing."""
-
-    def closed(self) -> None:
-        """Show nothing."""
-
-
 def train(config: Config, run: Path | None = None, resume: bool = False, watch: Watch | None = None) -> Outcome:
     """Train a run, from its last checkpoint with `resume`, and leave its model, log and checkpoints in its folder.
 
@@ -101,9 +77,10 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
     folder = run or make_run_folder(config)
     with alone_in(folder), flushed_denormals(), enough_memory():
         start = starting_step(folder, config, resume, watch)
-        if start is not None and start >= config.training.steps:
-            watch.note(f"{folder} already has its {start:,} steps; --steps sets a larger total")
-            return Outcome(folder, start, 0.0, "already finished", saved_metrics(folder, start), alarms(folder))
+        if start is not None and (ended := nothing_left(folder, start, config.training)):
+            stopped, told = ended
+            watch.note(f"{folder} already has its {told} sets a larger total")
+            return Outcome(folder, start, 0.0, stopped, saved_metrics(folder, start), alarms(folder))
         parts = build(config, watch.note, watch.preparing)
         watch.note(f"{parts.corpus.name}: {parts.kind.summary(parts.corpus)}")
         crowd = crowding(torch.get_num_threads(), os.getloadavg()[0])
@@ -185,7 +162,8 @@ def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
         TextganError: another process holds it, or it cannot be made.
     """
     path = folder / ".lock"
-    with writing(folder, ADVICE):
+    advice = ADVICE if option == "--run" else f"free some space there, or name another folder with {option}"
+    with writing(folder, advice):
         folder.mkdir(parents=True, exist_ok=True)
         lock = path.open("w")
     with lock:
@@ -269,6 +247,20 @@ def starting_step(folder: Path, config: Config, resume: bool, watch: Watch) -> i
         return None
     _check_changes(folder, config, watch)
     return found[-1]
+
+
+def nothing_left(folder: Path, step: int, limits: schema.Training) -> tuple[str, str] | None:
+    """Return how a run ended whose last checkpoint is at this step, and what it has; None where there is more to do.
+
+    What was interrupted at the end of its processor time has still to be measured.
+    """
+    if step >= limits.steps:
+        return "already finished", f"{step:,} steps; --steps"
+    saved = checkpoint.load(folder / "checkpoints", step)[1]
+    left = saved.get("processor_seconds", 0.0) < (limits.processor_minutes * 60 or float("inf"))
+    if left or saved["evaluation"] is None:
+        return None
+    return "minutes", f"{limits.processor_minutes:g} minutes of processor time; training.processor_minutes"
 
 
 def run_config(folder: Path) -> Config:

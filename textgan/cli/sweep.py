@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from textgan.cli.config import CORPUS_FLAGS, corpus_options
-from textgan.cli.options import JSON, show
+from textgan.cli.options import JSON
 from textgan.cli.progress import duration, printable
-from textgan.errors import UsageError
+from textgan.errors import UsageError, near_miss
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from textgan.config import Config
+    from textgan.report.sweeps import Summary
     from textgan.settings import Resolved
     from textgan.sweep.grid import Cell, Sweep
     from textgan.sweep.results import Job, Result
 
 SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
+WIDEST = 100_000  # no table is as wide. [characters]
 
 EPILOG = """\b
 An example, methods.toml, of 2 methods x 3 seeds, each for 3 minutes of processor time:
@@ -42,13 +50,15 @@ An example, methods.toml, of 2 methods x 3 seeds, each for 3 minutes of processo
 
 \b
 An axis may also be any key with a list of values: critic.width = [16, 32], or preset = ["quick", "counts"].
+A relative path of a corpus is looked for from the folder that the command runs in, wherever FILE is.
 
 \b
   textgan sweep methods.toml --dry-run     lists the cells and checks them all
   textgan sweep methods.toml               sweeps/methods: table.md, plot.svg, sweep.json, a run a cell under cells/
 
-Ctrl-C saves every running cell; the same command goes on, also after values were added to the file. Exit code 1 tells
-that a cell failed; the others go on. A setting in the file wins over TEXTGAN_*, and -s over both."""
+Ctrl-C saves every running cell; the same command goes on, also after values were added to the file, or its limits of
+steps or minutes raised: then cells that ended go on. Exit code 1 tells that a cell failed; the others go on.
+A setting in the file wins over TEXTGAN_*, and -s over both."""
 
 
 @click.command(epilog=EPILOG)
@@ -87,6 +97,7 @@ def sweep(
     results.check_unchanged(work)
     at_once = min(jobs or asked.jobs or max(_cores() // asked.threads, 1), len(cells))
     left = schedule.waiting(work, retry=retry)
+    _check_corpora({job.name: found[job.name].config for job in left})
     if dry_run:
         seconds = _estimate([found[job.name].config for job in left], at_once)
         _describe(work, left, seconds, at_once, as_json)
@@ -127,6 +138,26 @@ def _resolved(cells: Sequence[Cell], overrides: tuple[str, ...], flags: Mapping[
     return found
 
 
+def _check_corpora(configs: dict[str, Config]) -> None:
+    """Refuse names of a corpus that nothing bears, of cells that have still to read it."""
+    from textgan.corpora import cards
+    from textgan.corpora.text import sources
+
+    def there(name: str) -> bool:
+        files = glob(str(Path(name).expanduser()), recursive=True) if has_magic(name) else []  # noqa: PTH207
+        return sources.existing(name) is not None or bool(files)
+
+    first = {(config.corpus.name, config.corpus.data): cell for cell, config in reversed(configs.items())}
+    for (name, data), cell in reversed(first.items()):
+        if not (name in cards.names() or cards.PREFIXED.match(name) or there(name)):
+            hint = near_miss(name, cards.names())
+            raise UsageError(
+                f"cell {cell}: unknown corpus {name!r}, and no such file or folder from {Path.cwd()}{hint}"
+            )
+        if data and not there(data):
+            raise UsageError(f"cell {cell}: corpus.data: no such file or folder: {data}")
+
+
 def _check_different(configs: Mapping[str, Config]) -> None:
     seen: dict[str, str] = {}
     for name, config in configs.items():
@@ -139,7 +170,19 @@ def _jobs(found: Mapping[str, Resolved], folder: Path) -> list[Job]:
     from textgan.cli.config import toml_lines
     from textgan.sweep.results import Job
 
-    return [Job(name, folder / "cells" / name, "\n".join(toml_lines(one)) + "\n") for name, one in found.items()]
+    return [
+        Job(name, folder / "cells" / name, "\n".join(toml_lines(one)) + "\n", _free(one.config))
+        for name, one in found.items()
+    ]
+
+
+def _free(config: Config) -> frozenset[str]:
+    """Return the keys that a cell may have others of than it was begun with; steps where nothing goes with them."""
+    from textgan.checks import moving
+    from textgan.runs import FREE_TO_CHANGE
+
+    scheduled = config.training.schedule != "constant" or moving(config)
+    return frozenset(f"training.{name}" for name in FREE_TO_CHANGE - ({"steps"} if scheduled else set()))
 
 
 def _cores() -> int:
@@ -157,8 +200,9 @@ def _describe(work: Sequence[Job], left: Sequence[Job], seconds: float | None, a
         told = {"schema": 1, "cells": [job.name for job in work], "left": [job.name for job in left]}
         click.echo(json.dumps(told | {"jobs": at_once, "seconds": seconds}))
         return
+    waiting = {job.name for job in left}
     for job in work:
-        click.echo(job.name + ("" if job in left else "  (has ended)"))
+        click.echo(job.name + ("" if job.name in waiting else "  (has ended)"))
     time_left = "training.processor_minutes would tell how long" if seconds is None else f"about {duration(seconds)}"
     click.echo(f"{len(left)} of {len(work)} cells to run, {at_once} at a time: {time_left}", err=True)
 
@@ -171,7 +215,7 @@ def _play(left: Sequence[Job], at_once: int, threads: int, folder: Path, board: 
     from textgan.sweep import schedule
     from textgan.training.interrupt import Interrupt
 
-    with alone_in(folder, "--out"), Interrupt() as stop, board.shown():
+    with alone_in(folder, "--out"), Interrupt() as stop, _hangup(stop), board.shown():
         schedule.play(left, at_once, schedule.trainer(threads), stop, board)
         stopped = stop()
     if stopped:
@@ -179,22 +223,83 @@ def _play(left: Sequence[Job], at_once: int, threads: int, folder: Path, board: 
     return stopped
 
 
+@contextmanager
+def _hangup(stop: Callable[[], str | None]) -> Iterator[None]:
+    """Take the first SIGHUP of a closed terminal for SIGTERM, and leave one alone that is ignored, as by nohup.
+
+    Others, which shell and kernel may both send, are let pass: a second signal would end the process at once.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        yield
+        return
+
+    def first(number: int, frame: object) -> None:
+        if not stop():
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGHUP, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def _conclude(asked: Sweep, cells: Sequence[Cell], work: Sequence[Job], folder: Path, as_json: bool) -> int:
     """Write and print the table, and return the exit code."""
-    from textgan.report.sweeps import render, to_json
+    from textgan.report.sweeps import to_json
     from textgan.sweep import table
     from textgan.sweep.results import result_of
 
     results = {job.name: result for job in work if (result := result_of(job.folder)) is not None}
     ended = [cell for cell in cells if cell.name in results]
-    summary = table.summarise(asked, ended, results, {job.name: job.folder for job in work})
-    table.write(summary, folder)
+    summary = _plain(table.summarise(asked, ended, results, {job.name: job.folder for job in work}))
+    written = table.write(summary, folder)
     if as_json:
         click.echo(json.dumps(to_json(summary), ensure_ascii=False, allow_nan=False))
     else:
-        show(render(summary))
-    click.echo(f"in {printable(str(folder))}: table.md, plot.svg, sweep.json", err=True)
+        _show(summary)
+    for column, hint in table.unknown(summary).items():
+        click.echo(printable(f"no cell has a figure {column!r}{hint}"), err=True)
+    click.echo(f"in {printable(str(folder))}: {', '.join(written)}", err=True)
     return int(len(ended) < len(cells) or any(result.code for result in results.values()))
+
+
+def _plain(summary: Summary) -> Summary:
+    """Spell out what could command a terminal in the names that come from the file."""
+
+    def told(names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(printable, names))
+
+    rows = tuple(
+        replace(row, setting=told(row.setting), failures={printable(name): n for name, n in row.failures.items()})
+        for row in summary.rows
+    )
+    return replace(
+        summary, name=printable(summary.name), axes=told(summary.axes), columns=told(summary.columns), rows=rows
+    )
+
+
+def _show(summary: Summary) -> None:
+    """Print the table on stdout as wide as it needs to be, on a terminal with figures in several lines."""
+    from rich.console import Console
+
+    from textgan.report.sweeps import render
+
+    console, parts = Console(file=sys.stdout, highlight=False), list(render(summary))
+    if console.is_terminal:
+        width = max(console.width, *(_widths(console, part)[0] for part in parts))
+    else:
+        width = max(_widths(console, part)[1] for part in parts)
+    console.width = width  # which print alone would only make smaller
+    for part in parts:
+        console.print(part)
+
+
+def _widths(console: Console, part: RenderableType) -> tuple[int, int]:
+    """Return how narrow a part may be, and how wide it is with all in one line."""
+    from rich.measure import Measurement
+
+    return Measurement.get(console, console.options.update(width=WIDEST), part)
 
 
 class Board:
@@ -229,6 +334,9 @@ class Board:
         from textgan.sweep.results import STOPPED
 
         seconds = time.monotonic() - self.began.pop(job.name)
+        if result.held:
+            self.held(job)
+            return
         if result.code in STOPPED:
             self.note(f"{job.name}: saved at step {result.step}")
             return
@@ -238,13 +346,18 @@ class Board:
         told = f"failed: {result.failure}" if result.code else f"step {result.step}, {duration(seconds)}"
         self.note(f"{job.name}: {told} ({self.counts()})")
 
+    def held(self, job: Job) -> None:
+        """Print a line."""
+        self.note(f"{job.name}: another process is training in its folder; waiting for it")
+
     def waited(self) -> None:
         """Move the bar."""
         self.bar.update(self.task, completed=self.done, told=self.counts())
 
     def note(self, text: str) -> None:
-        """Print a line."""
-        self.console.print(printable(text), markup=False, emoji=False, soft_wrap=True)
+        """Print a line, if there still is somewhere to print it."""
+        with suppress(OSError):
+            self.console.print(printable(text), markup=False, emoji=False, soft_wrap=True)
 
     def counts(self) -> str:
         """Say how many cells are done, running and failed, and how long the others may take."""

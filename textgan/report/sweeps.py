@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -62,9 +63,11 @@ class Row:
     """How many cells failed, by how."""
     figures: Mapping[str, Spread]
     """Of the cells that ended well, by dotted path."""
-    steps: Spread
-    """Generator steps of all its cells, failed ones included."""
-    minutes: Spread
+    floors: Mapping[str, float]
+    """What real samples have, by dotted path, where it was measured: the mean over the same cells."""
+    steps: Spread | None
+    """Generator steps of the same cells; None where there is none."""
+    minutes: Spread | None
     """Processor time of those steps. [minutes]"""
     curves: Sequence[Curve] = ()
     """Of each cell that ended well: processor minutes and the first column."""
@@ -78,10 +81,15 @@ class Summary:
     axes: tuple[str, ...]
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    floors: Mapping[str, float]
-    """What real text has, by dotted path, where it was measured."""
     counts: Mapping[str, tuple[int, ...]]
     """How many samples, and how many rows of reference, were measured."""
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """What real samples have, by dotted path, where it is the same for all settings to the last printed digit."""
+        names = dict.fromkeys(name for row in self.rows for name in row.floors)
+        found = {name: [row.floors[name] for row in self.rows if name in row.floors] for name in names}
+        return {name: statistics.fmean(of) for name, of in found.items() if max(of) - min(of) <= _digit(max(of))}
 
 
 def render(summary: Summary) -> Iterator[RenderableType]:
@@ -89,9 +97,12 @@ def render(summary: Summary) -> Iterator[RenderableType]:
     yield Text(f"{summary.name}: {caption(summary)}")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     first = len(_settings(summary))
-    for i, column in enumerate(_head(summary)):
-        table.add_column(column, justify="left" if i < first else "right", no_wrap=i >= first)
-    for cells in _body(summary):
+    head, body = _head(summary), list(_body(summary))
+    for i, column in enumerate(zip(head, *body, strict=True)):
+        # at the least, settings in one line and figures in words
+        least = max(cell_len(part) for cell in column for part in ([cell] if i < first else cell.split()))
+        table.add_column(Text(head[i]), justify="left" if i < first else "right", no_wrap=i < first, min_width=least)
+    for cells in body:
         table.add_row(*map(Text, cells))
     yield table
     for row in summary.rows:
@@ -170,15 +181,31 @@ def _head(summary: Summary) -> list[str]:
 
 
 def _body(summary: Summary) -> Iterator[list[str]]:
-    """Yield a row a setting, and one of real text."""
+    """Yield a row a setting, and one of real samples: for all settings, or under each where they differ."""
+    measured = {column for row in summary.rows for column in row.floors} & set(summary.columns)
+    common = measured <= summary.floors.keys()
     for row in summary.rows:
         setting = row.setting or (summary.name,)
-        figures = [str(row.figures.get(column, "-")) for column in summary.columns]
         failed = sum(row.failures.values())
-        yield [*setting, *figures, str(row.seeds), str(failed), f"{row.steps.mean:,.0f}", f"{row.minutes.mean:.2f}"]
-    if any(column in summary.floors for column in summary.columns):
-        floors = [_told(summary.floors[c]) if c in summary.floors else "-" for c in summary.columns]
-        yield ["real text", *[""] * (len(_settings(summary)) - 1), *floors, *[""] * 4]
+        steps = f"{row.steps.mean:,.0f}" if row.steps else "-"
+        minutes = f"{row.minutes.mean:.2f}" if row.minutes else "-"
+        yield [*setting, *(_figure(row, c) for c in summary.columns), str(row.seeds), str(failed), steps, minutes]
+        if not common and measured & row.floors.keys():
+            yield _real((*setting[:-1], f"{setting[-1]}, real"), row.floors, summary)
+    if measured and common:
+        yield _real(("real", *[""] * (len(_settings(summary)) - 1)), summary.floors, summary)
+
+
+def _figure(row: Row, column: str) -> str:
+    """Write a figure, and over how many seeds it is the mean where it is not over all."""
+    spread = row.figures.get(column)
+    if spread is None:
+        return "-"
+    return str(spread) if spread.count == row.seeds else f"{spread} ({spread.count} of {row.seeds})"
+
+
+def _real(setting: Sequence[str], floors: Mapping[str, float], summary: Summary) -> list[str]:
+    return [*setting, *(_told(floors[c]) if c in floors else "-" for c in summary.columns), *[""] * 4]
 
 
 def _mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[tuple[float, float, float]]]:
@@ -237,6 +264,11 @@ def _told(value: float) -> str:
     return f"{value:,.0f}" if math.isfinite(value) and abs(value) >= 1000 else f"{value:.3f}"
 
 
+def _digit(value: float) -> float:
+    """Return what the last digit of a number is worth as it is written."""
+    return 1.0 if abs(value) >= 1000 else 0.001
+
+
 def to_json(summary: Summary) -> dict[str, Any]:
     """Return strict JSON: each setting with every figure, not only the table's columns."""
     return {
@@ -244,7 +276,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "name": summary.name,
         "axes": list(summary.axes),
         "columns": list(summary.columns),
-        "floors": dict(summary.floors),
+        "floors": summary.floors,
         "counts": {name: list(counts) for name, counts in summary.counts.items()},
         "rows": [
             {
@@ -252,8 +284,9 @@ def to_json(summary: Summary) -> dict[str, Any]:
                 "seeds": row.seeds,
                 "failures": dict(row.failures),
                 "figures": {name: vars(spread) for name, spread in row.figures.items()},
-                "steps": vars(row.steps),
-                "processor_minutes": vars(row.minutes),
+                "floors": dict(row.floors),
+                "steps": vars(row.steps) if row.steps else None,
+                "processor_minutes": vars(row.minutes) if row.minutes else None,
             }
             for row in summary.rows
         ],

@@ -14,6 +14,7 @@ training.processor_minutes = 3
 [axes]
 training.seed = [0, 1, 2]     # the axis over which mean and spread are taken
 critic.width = [16, 32]       # a key of the configuration, or preset, with its values
+game.penalties.r1 = [1, 2]    # so is an entry of a field that holds a table
 
 [axes.method]                 # several settings at once, under a name
 softmax = { generator.relaxation = "softmax" }
@@ -25,11 +26,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from textgan.errors import UsageError, near_miss
 from textgan.settings import fields, read_toml
@@ -37,6 +40,7 @@ from textgan.settings import fields, read_toml
 SEED = "training.seed"
 TABLES = ("sweep", "settings", "axes")
 PART, NAME = 48, 120  # characters of a part of a cell's name, and of the whole
+MOST = 10_000  # cells
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,15 @@ def cells(sweep: Sweep) -> list[Cell]:
     """Return the product of the axes, the last one running fastest.
 
     Raises:
-        UsageError: two cells would bear one name.
+        UsageError: there are too many, or two would bear one name.
     """
+    if (count := math.prod(len(axis.values) for axis in sweep.axes)) > MOST:
+        raise UsageError(
+            f"the axes make {count:,} cells; {MOST:,} are the most, so shorten some or make several sweeps"
+        )
     short = shorts([axis.key for axis in sweep.axes])
     found = [_cell(sweep, short, labels) for labels in itertools.product(*(axis.values for axis in sweep.axes))]
-    names = [cell.name for cell in found]
-    if twice := {name for name in names if names.count(name) > 1}:
+    if twice := _twice(cell.name for cell in found):
         raise UsageError(f"two cells would be called {min(twice)}; give one of the values another name")
     return found
 
@@ -131,9 +138,7 @@ def path_safe(text: str, longest: int = PART) -> str:
 def _cell(sweep: Sweep, short: Mapping[str, str], labels: Sequence[str]) -> Cell:
     chosen = list(zip(sweep.axes, labels, strict=True))
     parts = sorted(chosen, key=lambda part: part[0].key == SEED)  # which comes last
-    told = [
-        f"{short[axis.key]}={label}" if axis.key in fields().keys() - {"preset"} else label for axis, label in parts
-    ]
+    told = [f"{short[axis.key]}={label}" if _sets_key(axis.key) else label for axis, label in parts]
     name = ",".join(map(path_safe, told))
     if len(name) > NAME:
         name = path_safe(name, NAME)
@@ -146,14 +151,19 @@ def _cell(sweep: Sweep, short: Mapping[str, str], labels: Sequence[str]) -> Cell
 
 
 def _axes(tree: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[Axis]:
-    """Walk the tables that are sections of the configuration; another table holds bundles."""
+    """Walk the tables that are sections of the configuration, or fields of it; another table holds bundles."""
     for name, value in tree.items():
         key = prefix + name
-        section = any(known.startswith(f"{key}.") for known in fields())
+        section = any(known.startswith(f"{key}.") for known in fields()) or _holds_table(key)
         if isinstance(value, list) and value:
             yield Axis(key, _labelled(key, value, path))
         elif section and isinstance(value, dict):
             yield from _axes(value, path, f"{key}.")
+        elif prefix and isinstance(value, dict):
+            raise UsageError(
+                f"{path}: {key!r} is no key with a list of values; settings under names, as a table, are an axis of "
+                f"their own, which must not be called {prefix[:-1]!r}, as a section is"
+            )
         elif isinstance(value, dict) and value and all(isinstance(bundle, dict) for bundle in value.values()):
             yield Axis(key, value)
         else:
@@ -162,9 +172,22 @@ def _axes(tree: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[Axi
 
 def _labelled(key: str, values: Sequence[Any], path: Path) -> dict[str, Mapping[str, Any]]:
     labels = [_label(value) for value in values]
-    if twice := {label for label in labels if labels.count(label) > 1}:
+    if twice := _twice(labels):
         raise UsageError(f"{path}: the axis {key!r} holds {min(twice)} twice")
     return {label: {key: value} for label, value in zip(labels, values, strict=True)}
+
+
+def _twice(texts: Iterable[str]) -> set[str]:
+    return {text for text, count in Counter(texts).items() if count > 1}
+
+
+def _sets_key(axis: str) -> bool:
+    """Tell an axis of values of one key from the others, which are told by their labels alone."""
+    return axis in fields().keys() - {"preset"} or _holds_table(axis.rpartition(".")[0])
+
+
+def _holds_table(key: str) -> bool:
+    return key in fields() and get_origin(fields()[key].annotation) is dict
 
 
 def _label(value: Any) -> str:

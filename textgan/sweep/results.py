@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +15,11 @@ from textgan.errors import CorruptError, DivergedError, UsageError
 from textgan.files import dump_json, write_text
 
 SETTINGS, RESULT, OUT, ERR = "settings.toml", "result.json", "train.json", "train.err"
-STOPPED = {130, 143, -signal.SIGINT, -signal.SIGTERM}
+STOPPED = {130, 143, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP}
 """Exit codes of a cell that was told to stop, and goes on next time."""
+ROUNDED = 1e-3  # how much a log rounds its times down at most. [s]
+HELD = "another process is training in "
+"""How the error of a cell begins whose folder another process holds."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Job:
     name: str
     folder: Path
     settings: str
+    free: frozenset[str] = frozenset()
+    """Keys of them that may be others than those it was begun with: they decide when it stops, not what it learns."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Result:
         """Return how it failed in a few words; empty if it did not."""
         return "diverged" if self.code == DivergedError.exit_code else self.error
 
+    @property
+    def held(self) -> bool:
+        """Tell whether it did not even begin, since another process trains in its folder."""
+        return bool(self.code) and self.error.startswith(HELD)
+
 
 def result_of(folder: Path) -> Result | None:
     """Return the result of a cell that has ended, None for another.
@@ -57,25 +68,36 @@ def result_of(folder: Path) -> Result | None:
         return None
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        return Result(**{key: value for key, value in told.items() if key != "schema"})
+        result = Result(**{key: value for key, value in told.items() if key != "schema"})
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CorruptError(f"{path} cannot be read ({error}); remove it, and the cell goes on") from error
+    return None if result.held else result
 
 
 def settle(folder: Path, code: int) -> Result:
-    """Return how a cell's process ended, and keep it, unless it was only told to stop."""
+    """Return how a cell's process ended, and keep it, unless it was only told to stop, or could not begin."""
     error = "" if code == 0 else _last_words(folder / ERR) or f"ended with code {code}"
     last = list(_rows(folder))[-1:] or [{}]
     outcome = _outcome(folder / OUT) if code == 0 else {}
     seconds = last[0].get("processor_seconds", 0.0)
     result = Result(code, error, last[0].get("step", 0), seconds, outcome.get("metrics"))
-    if code not in STOPPED:
+    if code not in STOPPED and not result.held:
         write_text(folder / RESULT, dump_json({"schema": 1} | asdict(result)))
     return result
 
 
+def goes_on(job: Job, result: Result) -> bool:
+    """Tell whether a cell that ended well has steps left, since the limit that ended it was raised."""
+    before, now = (_limits(told) for told in (_settings_of(job.folder), tomllib.loads(job.settings)))
+
+    def over(limits: tuple[float, float, float]) -> bool:
+        return result.step >= limits[0] or result.processor_seconds + ROUNDED >= limits[1]
+
+    return not over(now) and (over(before) or now[2] > before[2])
+
+
 def check_unchanged(jobs: Sequence[Job]) -> None:
-    """Refuse cells that were begun with other settings.
+    """Refuse cells that were begun with other settings, those left out that are free to change.
 
     A key that one of the two does not know, for it came with another version, is no difference.
 
@@ -118,16 +140,25 @@ def _number(key: str, value: Any) -> dict[str, float]:
 
 
 def _difference(job: Job) -> str:
-    path = job.folder / SETTINGS
-    if not path.exists():
-        return ""
-    try:
-        before = dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (ValueError, OSError) as error:
-        raise CorruptError(f"{path} cannot be read ({error}); remove {job.folder}") from error
-    now = dict(_flat(tomllib.loads(job.settings)))
-    changed = sorted(key for key in before.keys() & now.keys() if before[key] != now[key])
+    before, now = (dict(_flat(told)) for told in (_settings_of(job.folder), tomllib.loads(job.settings)))
+    changed = sorted(key for key in (before.keys() & now.keys()) - job.free if before[key] != now[key])
     return "; ".join(f"{key} {before[key]} -> {now[key]}" for key in changed)
+
+
+def _settings_of(folder: Path) -> dict[str, Any]:
+    """Return the settings a cell was begun with; none of one that was not."""
+    path = folder / SETTINGS
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (ValueError, OSError) as error:
+        raise CorruptError(f"{path} cannot be read ({error}); remove {folder}") from error
+
+
+def _limits(settings: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Return the steps [steps], processor time [s] and time of a call [s] at which a cell ends; 0 minutes never do."""
+    told = settings.get("training", {})
+    processor, clock = (float(told.get(key, 0)) * 60 or math.inf for key in ("processor_minutes", "minutes"))
+    return float(told.get("steps", math.inf)), processor, clock
 
 
 def _flat(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
+from textgan.errors import near_miss
 from textgan.files import dump_json, write_text
 from textgan.report.sweeps import COUNTED, Row, Spread, Summary, markdown, plot, to_json
 from textgan.sweep.grid import Cell, Sweep, shorts
@@ -38,11 +39,8 @@ def summarise(
         name: tuple(sorted({metrics[name] for metrics in ended if isinstance(metrics.get(name), int)}))
         for name in COUNTED
     }
-    return Summary(
-        sweep.name, tuple(shorts([axis.key for axis in sweep.rows]).values()), columns, rows,
-        means(figures(metrics, "floor") for metrics in ended),
-        {name: found for name, found in counts.items() if found},
-    )  # fmt: skip
+    axes = tuple(shorts([axis.key for axis in sweep.rows]).values())
+    return Summary(sweep.name, axes, columns, rows, {name: found for name, found in counts.items() if found})
 
 
 def usual(known: Iterable[str]) -> tuple[str, ...]:
@@ -57,12 +55,24 @@ def means(tables: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {name: fmean(values) for name, values in _columns(tables).items()}
 
 
-def write(summary: Summary, folder: Path) -> None:
-    """Write sweep.json, table.md and, where there is something to draw, plot.svg."""
-    write_text(folder / "sweep.json", dump_json(to_json(summary)))
-    write_text(folder / "table.md", markdown(summary))
-    if drawn := plot(summary):
-        write_text(folder / "plot.svg", drawn)
+def unknown(summary: Summary) -> dict[str, str]:
+    """Return the columns that no cell has a figure for, each with a hint; none where no cell has any figure."""
+    known = set(chain.from_iterable(row.figures for row in summary.rows))
+    return {column: near_miss(column, known) for column in summary.columns if known and column not in known}
+
+
+def write(summary: Summary, folder: Path) -> list[str]:
+    """Write table.md, sweep.json and, where there is something to draw, plot.svg; return the names of those files.
+
+    A plot that is there of what can no longer be drawn is removed.
+    """
+    drawn = {"table.md": markdown(summary), "plot.svg": plot(summary), "sweep.json": dump_json(to_json(summary))}
+    for name, text in drawn.items():
+        if text:
+            write_text(folder / name, text)
+        else:
+            (folder / name).unlink(missing_ok=True)
+    return [name for name, text in drawn.items() if text]
 
 
 def _row(
@@ -72,17 +82,18 @@ def _row(
     folders: Mapping[str, Path],
     columns: Sequence[str],
 ) -> Row:
-    all_of = [results[cell.name] for cell in group]
-    well = [cell for cell in group if not results[cell.name].code]
-    numbers = _columns(figures(results[cell.name].metrics or {}) for cell in well)
+    all_of = {cell.name: results[cell.name] for cell in group}
+    well = {name: result for name, result in all_of.items() if not result.code}
+    tables = [result.metrics or {} for result in well.values()]
     return Row(
         setting,
         len(group),
-        dict(Counter(result.failure for result in all_of if result.code)),
-        {name: Spread.of(values) for name, values in numbers.items()},
-        Spread.of([float(result.step) for result in all_of]),
-        Spread.of([result.processor_seconds / 60 for result in all_of]),
-        [curve(folders[cell.name], columns[0]) for cell in well] if columns else [],
+        dict(Counter(result.failure for result in all_of.values() if result.code)),
+        {name: Spread.of(values) for name, values in _columns(map(figures, tables)).items()},
+        means(figures(metrics, "floor") for metrics in tables),
+        Spread.of([float(result.step) for result in well.values()]) if well else None,
+        Spread.of([result.processor_seconds / 60 for result in well.values()]) if well else None,
+        [curve(folders[name], columns[0]) for name in well] if columns else [],
     )
 
 

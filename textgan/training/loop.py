@@ -60,6 +60,31 @@ class Watch(Protocol):
         """The loop is over, for whatever reason."""
 
 
+class Silence:
+    """A watch that shows nothing."""
+
+    def preparing(self, stage: str, lines: int, share: float | None) -> None:
+        """Show nothing."""
+
+    def started(self, total: int, first: int) -> None:
+        """Show nothing."""
+
+    def step(self, step: int, row: dict[str, Any]) -> None:
+        """Show nothing."""
+
+    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[str]) -> None:
+        """Show nothing."""
+
+    def saved(self, step: int) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+    def closed(self) -> None:
+        """Show nothing."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The numbers of a run."""
@@ -156,13 +181,15 @@ class Ending:
 
 
 def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation, hooks: Hooks) -> Ending:
-    """Play the game until `plan.steps` generator steps are done.
+    """Play the game until `plan.steps` generator steps are done; a state that has nothing left is measured and saved.
 
     Raises:
         DivergedError: a loss or gradient is not finite; nothing was updated with it.
     """
     start, first, metrics = time.perf_counter(), state.step, None
-    reason: str | None = None
+    reason = _over(state, plan)
+    if reason:
+        metrics = _keep(state, reason, hooks)
     announced = False
     losses: dict[str, dict[str, float]] = {}
     hooks.watch.started(plan.steps, first)
@@ -181,9 +208,7 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
             hooks.log(row)
             losses = {}  # a row tells of the last critic step since the row before
         if state.step % plan.evaluate_every == 0 or reason:
-            metrics = None if reason in ("SIGINT", "SIGTERM") else _evaluate(state, hooks)
-            hooks.save(state, metrics)
-            hooks.watch.saved(state.step)
+            metrics = _keep(state, reason, hooks)
     return Ending(reason, time.perf_counter() - start, metrics)
 
 
@@ -196,10 +221,22 @@ def critic_play(
 
 
 def _reason(state: TrainingState, plan: Plan, seconds: float, hooks: Hooks) -> str | None:
+    return _over(state, plan) or hooks.stop() or ("minutes" if seconds >= plan.seconds else None)
+
+
+def _over(state: TrainingState, plan: Plan) -> str | None:
+    """Say what of a run is used up, whatever call it was used in."""
     if state.step >= plan.steps:
         return "finished"
-    spent = seconds >= plan.seconds or state.processor_seconds >= plan.processor_seconds
-    return hooks.stop() or ("minutes" if spent else None)
+    return "minutes" if state.processor_seconds >= plan.processor_seconds else None
+
+
+def _keep(state: TrainingState, reason: str | None, hooks: Hooks) -> dict[str, Any] | None:
+    """Evaluate, unless someone waits for the end, and save."""
+    metrics = None if reason in ("SIGINT", "SIGTERM") else _evaluate(state, hooks)
+    hooks.save(state, metrics)
+    hooks.watch.saved(state.step)
+    return metrics
 
 
 def _spent(state: TrainingState) -> dict[str, float]:
