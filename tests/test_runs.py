@@ -325,7 +325,9 @@ def test_a_lack_of_memory_is_one_line(error: Exception, tiny_text: Path, tmp_pat
     def fails() -> None:
         raise error
 
-    with pytest.raises(TextganError, match=r"^not enough memory; lower training\.batch, generator\.width or critic"):
+    with pytest.raises(
+        TextganError, match=r"^not enough memory; lower training\.batch, critic\.batch, generator\.width or critic"
+    ):
         train(tiny_text, tmp_path / "r", watch=Told(1, fails))
 
 
