@@ -116,17 +116,17 @@ def test_an_alarm_comes_once_and_again_after_it_has_passed() -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([*USUAL, *[losses(generator=0.9e-5)] * 5], [14]),
-        ([*USUAL, *[losses(generator=1.1e-5)] * 5], []),
-        ([*USUAL, *[losses(generator=0.9e-5)] * 4, losses()], []),
-        ([*USUAL[:9], *[losses(generator=0.9e-5)] * 5], []),  # at the first of them nothing usual is known
-        ([*USUAL[:9], *[losses(generator=0.9e-5)] * 6], [14]),
-        ([losses(generator=0.0)] * 5, [4]),
-        ([losses(generator=1e-11)] * 5, []),
-        ([losses(objective=0.009)] * 5, [4]),
-        ([losses(objective=0.011)] * 5, []),
-        ([losses(objective=0.009, score_real=0.6)] * 5, []),  # not apart: a wasserstein critic at its start
-        ([losses(objective=0.009, score_real=-1.0)] * 5, []),
+        ([*USUAL, *[losses(generator=0.9e-5)] * 10], [19]),
+        ([*USUAL, *[losses(generator=1.1e-5)] * 10], []),
+        ([*USUAL, *[losses(generator=0.9e-5)] * 9, losses()], []),
+        ([*USUAL[:9], *[losses(generator=0.9e-5)] * 10], []),  # at the first of them nothing usual is known
+        ([*USUAL, *USUAL, *[losses(generator=0.9e-5)] * 11], [29]),
+        ([losses(generator=0.0)] * 10, [9]),
+        ([losses(generator=1e-11)] * 10, []),
+        ([losses(objective=0.009)] * 10, [9]),
+        ([losses(objective=0.011)] * 10, []),
+        ([losses(objective=0.009, score_real=0.6)] * 10, []),  # not apart: a wasserstein critic at its start
+        ([losses(objective=0.009, score_real=-1.0)] * 10, []),
     ],
 )
 def test_saturation_and_its_near_misses(rows: Sequence[Row], expected: list[int]) -> None:
@@ -134,19 +134,19 @@ def test_saturation_and_its_near_misses(rows: Sequence[Row], expected: list[int]
 
 
 def test_saturation_says_who_is_stuck() -> None:
-    assert words([*USUAL, *[losses(generator=1e-6)] * 5]) == [
+    assert words([*USUAL, *[losses(generator=1e-6)] * 10]) == [
         "the generator is stuck: its gradient's norm is 1.0e-06, usually 1.0e-01; a lower generator.learning_rate, and "
         "a critic that keeps a slope, may help"
     ]
-    (lost,) = words([losses(objective=1e-3)] * 5)
+    (lost,) = words([losses(objective=1e-3)] * 10)
     assert lost.startswith("the generator has lost: the critic tells its samples from real ones with certainty")
-    (both,) = words([*USUAL, *[losses(generator=1e-6, objective=1e-3)] * 5])
+    (both,) = words([*USUAL, *[losses(generator=1e-6, objective=1e-3)] * 10])
     assert "stuck: its gradient's norm is 1.0e-06, usually 1.0e-01: the critic tells" in both
 
 
 def test_the_critic_is_remembered_where_rows_do_not_tell_of_it() -> None:
     silent = {"step": 0, "generator": {"gradient_norm": 0.1}}
-    assert raised([losses(objective=1e-3), *[silent] * 4]) == [(4, "saturation")]
+    assert raised([losses(objective=1e-3), *[silent] * 9]) == [(9, "saturation")]
 
 
 # --- a critic that learns nothing -----------------------------------------------------------------------------------
@@ -225,10 +225,10 @@ def test_a_slope_far_above_one_is_told_under_a_penalty_that_asks_for_one() -> No
 
 
 def test_rows_of_a_log_without_scores_are_judged_by_the_rest() -> None:
-    rows = [losses(generator=0.1 if i < 10 else 1e-6) for i in range(15)]
+    rows = [losses(generator=0.1 if i < 10 else 1e-6) for i in range(20)]
     for row in rows:
         del row["critic"]["score_real"], row["critic"]["score_fake"]
-    assert raised(rows) == [(14, "saturation")]
+    assert raised(rows) == [(19, "saturation")]
     grown = [losses(score_real=900.0)] * 3
     assert raised([*rows[:10], *USUAL, *grown]) == [(22, "divergence")]
 

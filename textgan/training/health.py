@@ -154,14 +154,15 @@ def steepness(seen: Seen) -> str | None:
 
 CHECKS: Mapping[str, tuple[int, Callable[[Seen], str | None]]] = {
     "collapse": (2, collapse),
-    "saturation": (5, saturation),
+    "saturation": (10, saturation),
     "blindness": (5, blindness),
     "divergence": (3, divergence),
     "steepness": (2, steepness),
 }
 """How many rows in a row prove it, and what looks at one: words if ill, "" if well, None where the row tells nothing.
 
-The first samples of a healthy run may be all alike: one evaluation proves no collapse.
+The first samples of a healthy run may be all alike: one evaluation proves no collapse. A critic whose slope is held may
+be certain at first, for 7 rows where it was seen, and be caught up with.
 """
 
 GENERATOR, CRITIC, GAP = "the generator's gradient", "the critic's gradient", "the gap between the critic's scores"
