@@ -687,3 +687,11 @@ def test_files_are_written(tmp_path: Path) -> None:
     assert json.loads((out / "sweep.json").read_text()) == json.loads(json.dumps(to_json(found)))
     nothing = replace(found, rows=tuple(replace(row, curves=[]) for row in found.rows))
     assert sorted(table.write(nothing, out)) == files() == ["sweep.json", "table.md"]
+
+
+def test_a_cell_whose_last_row_is_an_alarm_took_the_time_of_the_row_before(tmp_path: Path) -> None:
+    rows = [{"step": 7, "processor_seconds": 42.5, "evaluation": {}}, {"step": 7, "alarm": {"kind": "collapse"}}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "train.json").write_text('{"metrics": null}')
+    result = results.settle(tmp_path, 0)
+    assert (result.step, result.processor_seconds) == (7, 42.5)

@@ -77,7 +77,7 @@ def result_of(folder: Path) -> Result | None:
 def settle(folder: Path, code: int) -> Result:
     """Return how a cell's process ended, and keep it, unless it was only told to stop, or could not begin."""
     error = "" if code == 0 else _last_words(folder / ERR) or f"ended with code {code}"
-    last = list(_rows(folder))[-1:] or [{}]
+    last = list(_rows(folder, "processor_seconds"))[-1:] or [{}]  # an alarm tells no time
     outcome = _outcome(folder / OUT) if code == 0 else {}
     seconds = last[0].get("processor_seconds", 0.0)
     result = Result(code, error, last[0].get("step", 0), seconds, outcome.get("metrics"))
