@@ -90,7 +90,8 @@ def _folder(run: str | None, resume: bool) -> Path | None:
 def _train(config: Config, folder: Path | None, resume: bool) -> Outcome:
     from textgan import runs
 
-    progress = watch(config.training.minutes)
+    limits = config.training.minutes, config.training.processor_minutes
+    progress = watch(min((limit for limit in limits if limit), default=0.0))
     try:
         outcome = runs.train(config, folder, resume=resume, watch=progress)
     finally:
