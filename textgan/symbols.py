@@ -124,8 +124,7 @@ class Symbols:
             text = pool[flat]
         else:
             wide = widths[flat]
-            first = starts[flat] - (np.cumsum(wide) - wide)
-            text = pool[np.repeat(first, wide) + np.arange(wide.sum())]
+            text = pool[np.repeat(starts[flat] - (np.cumsum(wide) - wide), wide) + np.arange(wide.sum())]
         decoded = text.tobytes().decode(unit.encoding, errors="replace")
         if unit.joint:
             decoded = decoded.replace(unit.joint + END, END)
@@ -151,7 +150,7 @@ class Symbols:
     def by_code(self) -> npt.NDArray[Any]:
         """Id of each code point (0x110000,), or of each byte."""
         table = np.full(0x110000, self.unknown, dtype=self.dtype)
-        codes = np.array([ord(symbol) for symbol in self.symbols], dtype=np.intp)
+        codes = np.array([*map(ord, self.symbols)], dtype=np.intp)
         table[codes] = np.arange(1, len(self.symbols) + 1)
         if UNITS[self.unit].declared:
             table[codes + 32] = table[codes]  # lower case reads as upper
