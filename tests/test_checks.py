@@ -96,6 +96,10 @@ RECURRENT = {"generator.net": "recurrent"}
             {"critic.net": "recurrent", "game.penalties": {"consistency": 2.0}},
             r"^game\.penalties\.consistency: the net 'recurrent' has no dropout; use 0, or the net paper or do",
         ),
+        (
+            NO_COUNTS | {"game.penalties": {"consistency": 2.0}, "critic.dropout": 0.5, "text.length": 7},
+            r"^game\.penalties\.consistency: so short a text\.length",
+        ),
         ({"game.penalties": {"consistency": 1.0}}, r"^critic\.dropout: must be above 0 with the penalty consistency"),
         ({"critic.dropout": 0.5}, r"^critic\.dropout: nothing but the penalty consistency drops values"),
         ({"generator.optimizer": "rmsprop"}, r"^generator\.betas: rmsprop .*set generator\.betas=\[0\.0, 0\.99\]"),

@@ -14,6 +14,7 @@ from textgan.game.terms import TERMS
 from textgan.kinds import KINDS, name_of
 from textgan.nets import CRITICS_OF, GENERATORS_OF
 from textgan.nets.minibatch import MINIBATCH
+from textgan.nets.sequence import halvings
 
 
 def check(config: Config) -> None:
@@ -194,6 +195,8 @@ def _dropout(config: Config) -> Iterator[str]:
         yield f"{key}: the net {c.net!r} has no dropout; use 0{_or(CRITICS_OF, config)}"
     if wanted and not c.dropout:
         yield "critic.dropout: must be above 0 with the penalty consistency, which compares two dropouts; try 0.5"
+    if wanted and c.net == "downsampling" and not halvings(config.text.length):
+        yield "game.penalties.consistency: so short a text.length leaves downsampling no block; use critic.net=paper"
     if c.dropout and not wanted:
         yield "critic.dropout: nothing but the penalty consistency drops values; use 0, or give that penalty a weight"
 

@@ -44,7 +44,7 @@ class OnePassGenerator(nn.Module):
 
 
 class PaperGenerator(OnePassGenerator):
-    """Linear -> (width, length) -> residual blocks -> 1-wide convolution to symbols; no norm anywhere.
+    """Linear -> (width, length) -> residual blocks -> 1-wide convolution to symbols; in the paper no norm.
 
     Source: Gulrajani et al. 2017 (WGAN-GP), section 5.4 and its code; width 512, 5 blocks, kernel 5, latent 128.
     """
@@ -66,7 +66,7 @@ class PaperGenerator(OnePassGenerator):
 
 
 class PaperCritic(nn.Module):
-    """1-wide convolution -> residual blocks -> flatten -> linear; the generator's mirror, no norm anywhere.
+    """1-wide convolution -> residual blocks -> flatten -> linear; the generator's mirror, in the paper no norm.
 
     Source: Gulrajani et al. 2017 (WGAN-GP), section 5.4 and its code.
     """
