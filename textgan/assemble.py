@@ -16,6 +16,7 @@ from textgan.checks import check, warnings
 from textgan.config import Config
 from textgan.contract import Constraint, Critic, Objective, Relaxation, Term
 from textgan.corpora import cards, matrix
+from textgan.corpora.matrix import Rows
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.corpora.text.sources import absolute
@@ -129,8 +130,13 @@ def build_on(config: Config, corpus: Corpus[Any], device: torch.device) -> Parts
     game = build_game(config, terms, labelled=labelled)
     carriers = terms | {name: equality for name, (_, equality) in game.equalities.items()}
     state = TrainingState(*build_players(config, space, device), config.generator.averaging, carriers)
-    source = Source(corpus.train.ids, space.to_sample, corpus.train.labels)
+    source = source_of(space, corpus.train)
     return Parts(config, corpus, space, device, state, game, source)
+
+
+def source_of(space: Space, rows: Rows) -> Source:
+    """Return what draws samples, with their labels where the game has some."""
+    return Source(rows.ids, space.to_sample, rows.labels if space.labels else None, space.row_type)
 
 
 def check_memory(config: Config, space: Space, device: torch.device) -> None:
@@ -343,12 +349,12 @@ def critic_check(parts: Parts) -> dict[str, Any]:
     state, plan = parts.state, plan_of(parts.config, parts.device)
     if state.critic is None:
         return {}
-    rng, to_sample = sampler.generator(plan.seed, "critic check", 0), parts.source.to_sample
+    rng = sampler.generator(plan.seed, "critic check", 0)
     sides = {"train": parts.corpus.train, "heldout": parts.corpus.heldout}
-    drawn = {
-        side: Source(rows.ids, to_sample, rows.labels).draw(OVERFIT, rng, plan.device) for side, rows in sides.items()
+    drawn = {side: source_of(parts.space, rows).draw(OVERFIT, rng, plan.device) for side, rows in sides.items()}
+    samples = {
+        side: plan.smoothed(parts.source.to_sample(rows, rng=rng), state.step) for side, (rows, _) in drawn.items()
     }
-    samples = {side: plan.smoothed(to_sample(rows), state.step) for side, (rows, _) in drawn.items()}
     conditions = {side: condition for side, (_, condition) in drawn.items()}
     conditions["fake"] = conditions["train"]
     wrap, alone = parts.game.constraint.wrap, parts.config.critic.minibatch == "none"

@@ -29,16 +29,20 @@ class Section(BaseModel):
 
 
 class Corpus(Section):
-    """Where the text comes from."""
+    """Where the text or the pictures come from."""
 
     name: str = "python_docs"
     """A registered corpus, file, folder, archive or glob of text, "-" for stdin; hf:, nltk:, grammar:, oracle:NAME."""
     data: str = ""
     """Where a registered corpus lies on this machine. [path]"""
     column: str = ""
-    """The text's field in JSONL, TSV, CSV or parquet, by name (of TSV and CSV also number); else the usual one."""
+    """The field of the text in JSONL, TSV, CSV or parquet, by name (of TSV and CSV also number), or of the picture in
+    parquet; else the usual one."""
     label_column: str = ""
-    """The label's field, which makes the model conditional; @file for one file a class."""
+    """The label's field, which makes the model conditional; @file for one file a class; of pictures, label."""
+    labels_per_class: int = Field(0, ge=0)
+    """Semi-supervised: so many pictures of each class keep their label, by which the critic learns to classify; 0 is
+    none of this. [pictures]"""
     heldout: float = Field(0.1, gt=0, lt=1)
     """Share of the lines held out where the corpus has no split of its own, chosen by hash of the line. [share]"""
     errors: Literal["strict", "replace", "skip"] = "strict"
@@ -74,6 +78,15 @@ class Text(Section):
     """Keep at most this many different symbols, the commonest; the others become the unknown symbol. [symbols]"""
     decode: Literal["argmax", "sample"] = "sample"
     """How logits become text: the likeliest symbol, or one drawn from the softmax."""
+
+
+class Image(Section):
+    """How pictures become rows of pixels."""
+
+    side: int = Field(32, ge=8, le=1024)
+    """Height and width: of a picture the middle square is taken, and resized. [pixels]"""
+    channels: Literal[1, 3] = 3
+    """3 for colours, 1 for grey. [channels]"""
 
 
 class Generator(Section):
@@ -265,6 +278,11 @@ class Evaluation(Section):
     """Samples generated at each evaluation. [samples]"""
     report_samples: int = Field(10_000, ge=2)
     """Samples generated for a report. [samples]"""
+    extractor: str = "classifier"
+    """What turns pictures into the features that distances are taken on: classifier, a small net trained here, once a
+    corpus; efficientnet; inception, for FID and IS."""
+    weights: str = ""
+    """Where the Inception weights lie; else torch-fidelity's own cache, which fetches them. [path]"""
 
 
 class Config(Section):
@@ -274,6 +292,7 @@ class Config(Section):
     """The preset these values started from."""
     corpus: Corpus = Corpus()
     text: Text = Text()
+    image: Image = Image()
     generator: Generator = Generator()
     critic: Critic = Critic()
     game: Game = Game()

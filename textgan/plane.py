@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 AXES = 2
 
@@ -26,6 +26,8 @@ class Plane:
     draws: ClassVar[bool] = False
     """A row is what the net gives: nothing is drawn, at no temperature."""
     length: ClassVar[None] = None
+    row_type: ClassVar[str] = "float32"
+    """Of rows on the device, until they become samples."""
     labels: ClassVar[tuple[str, ...]] = ()
     values: ClassVar[int] = AXES
     """Numbers of a sample."""
@@ -49,7 +51,7 @@ class Plane:
         """Return the line of each point (row, 2)."""
         return [f"{x:.6g}\t{y:.6g}" for x, y in points.tolist()]
 
-    def to_sample(self, points: Tensor) -> Tensor:
+    def to_sample(self, points: Tensor, *, rng: Generator | None = None) -> Tensor:
         """Points (batch, 2) float32 are samples as they are."""
         return points
 

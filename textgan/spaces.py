@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from textgan.pixels import Pixels
 from textgan.plane import Plane
 from textgan.symbols import Symbols
+from textgan.transfers import drawn
 
 
 class Text(Symbols):
@@ -17,6 +20,8 @@ class Text(Symbols):
 
     draws: ClassVar[bool] = True
     """Symbols are drawn from what the net gives, at a temperature."""
+    row_type: ClassVar[str] = "int64"
+    """Of rows on the device, until they become samples."""
     task: ClassVar[str] = "text-generation"
     absent: ClassVar[str] = "The text itself is not part of this folder."
     """What a model card says of the data that is not part of it."""
@@ -36,7 +41,7 @@ class Text(Symbols):
         """What its samples are, in words."""
         return f"sequences of {self.length} symbols over an alphabet of {len(self.symbols)}"
 
-    def to_sample(self, ids: Tensor) -> Tensor:
+    def to_sample(self, ids: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """One-hot samples (batch, position, symbol) float32 of ids (batch, position)."""
         samples = torch.zeros(*ids.shape, self.size, device=ids.device)
         return samples.scatter_(-1, ids.long().unsqueeze(-1), 1)
@@ -50,8 +55,25 @@ class Text(Symbols):
         return pick(self.allowed(output))
 
 
-Space = Text | Plane
-SPACES: dict[str, type[Text] | type[Plane]] = {"text": Text, "toy": Plane}
+class Image(Pixels):
+    """Pictures as samples (batch, channel, y, x), -1 for black and 1 for white."""
+
+    def to_sample(self, pixels: Tensor, *, rng: torch.Generator) -> Tensor:
+        """Pixels (batch, channel, y, x) uint8 as 2 p / 255 - 1 + U(0, 1/128), which `chosen` undoes.
+
+        Source: Gulrajani et al. 2017 (WGAN-GP), its code for CIFAR-10; the noise, about as large as the step between
+        two values, lets a density be one.
+        """
+        noise = drawn(partial(torch.rand, pixels.shape), rng, pixels.device)
+        return pixels.float() / 127.5 - 1 + noise / 128
+
+    def chosen(self, output: Tensor, pick: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return the pixels (batch, channel, y, x) uint8 of what a generator gives before its tanh."""
+        return ((output.float().tanh() + 1) * 127.5).to(torch.uint8)
+
+
+Space = Text | Plane | Image
+SPACES: dict[str, type[Text] | type[Plane] | type[Image]] = {"text": Text, "toy": Plane, "image": Image}
 """By kind of sample."""
 
 

@@ -128,6 +128,15 @@ def identity(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tup
     return logits, logits
 
 
+def tanh(logits: Tensor, *, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Pixels within [-1, 1], any shape; the sample is also its row.
+
+    Source: Radford, Metz & Chintala 2016 (DCGAN), section 3; Gulrajani et al. 2017, appendix F.
+    """
+    sample = logits.tanh()
+    return sample, sample
+
+
 DRAWN_AT_ONE = frozenset({"gumbel_softmax", "gumbel_straight_through"})
 """Relaxations whose ids are drawn from the softmax of the logits at temperature 1, whatever theirs is."""
 RELAXATIONS: dict[str, Relaxation] = {
@@ -141,3 +150,5 @@ RELAXATIONS: dict[str, Relaxation] = {
 """Of symbols."""
 EXACT: dict[str, Relaxation] = {"identity": identity}
 """Of samples that are not discrete."""
+BOUNDED: dict[str, Relaxation] = {"tanh": tanh}
+"""Of pictures."""

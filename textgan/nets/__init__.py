@@ -32,6 +32,17 @@ CRITICS: dict[str, Callable[..., Any]] = {
 CONDITIONAL_CRITICS = {"projection": ProjectionCritic, "auxiliary": AuxiliaryCritic}
 """How a critic takes labels: what wraps it."""
 
-GENERATORS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {"text": GENERATORS, "toy": {"mlp": PlaneGenerator}}
-CRITICS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {"text": CRITICS, "toy": {"mlp": PlaneCritic}}
+IMAGE_GENERATORS: dict[str, Callable[..., Any]] = {}
+IMAGE_CRITICS: dict[str, Callable[..., Any]] = {}
+
+GENERATORS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "text": GENERATORS,
+    "toy": {"mlp": PlaneGenerator},
+    "image": IMAGE_GENERATORS,
+}
+CRITICS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "text": CRITICS,
+    "toy": {"mlp": PlaneCritic},
+    "image": IMAGE_CRITICS,
+}
 """By kind of sample; nets of one kind share one constructor, whose sizes the kind's space gives."""

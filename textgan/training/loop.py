@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -138,25 +137,23 @@ class Source:
     """Training rows, with a label a row where the corpus has conditions."""
 
     ids: npt.NDArray[Any]
-    to_sample: Callable[[Tensor], Tensor]
+    to_sample: Callable[..., Tensor]
+    """Rows (count, ...) to samples, given `rng` for what is drawn on the way."""
     labels: npt.NDArray[Any] | None = None
+    row_type: str = "int64"
+    """Of rows on the device, until they become samples."""
 
     def draw(self, count: int, rng: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Draw rows with replacement: int64 ids (count, position), or points as they are; and labels (count,).
+        """Draw rows with replacement: ids (count, position), or points or pixels as they are; and labels (count,).
 
         The paper goes through shuffled epochs; drawing with replacement needs no state and has the same distribution.
         """
         chosen = drawn(partial(torch.randint, len(self.ids), (count,)), rng, torch.device("cpu")).numpy()
 
-        def of(column: npt.NDArray[Any]) -> Tensor:
-            return drawn(lambda generator: as_tensor(column[chosen]), rng, device)
+        def of(column: npt.NDArray[Any], kind: str) -> Tensor:
+            return drawn(lambda generator: torch.from_numpy(column[chosen].astype(kind, copy=False)), rng, device)
 
-        return of(self.ids), None if self.labels is None else of(self.labels)
-
-
-def as_tensor(rows: npt.NDArray[Any]) -> Tensor:
-    """Rows as a tensor: whole numbers as int64, others as they are."""
-    return torch.from_numpy(rows.astype(np.int64) if np.issubdtype(rows.dtype, np.integer) else rows)
+        return of(self.ids, self.row_type), None if self.labels is None else of(self.labels, "int64")
 
 
 @dataclass(frozen=True)
@@ -319,7 +316,7 @@ def _critic_step(
     with torch.no_grad():
         generator = bind_generator(plan.net(state.generator.net), condition)
         fake = generator(noise, _bound(relaxation, plan, state.step, rng)).sample
-    real = plan.smoothed(source.to_sample(rows), state.step)
+    real = plan.smoothed(source.to_sample(rows, rng=rng), state.step)
     critic = bind_critic(plan.net(state.critic.net), condition)
     return critic_step(game, critic, state.critic.parameters, real=real, fake=fake, rng=rng, states=state.states)
 
@@ -338,7 +335,7 @@ def _generator_step(
     critic = real = None
     if judge is not None:
         critic = bind_critic(plan.net(judge.net), None if condition is None else condition[:judged])
-        real = plan.smoothed(source.to_sample(rows[:judged]), state.step) if game.real_samples else None
+        real = plan.smoothed(source.to_sample(rows[:judged], rng=rng), state.step) if game.real_samples else None
     return generator_step(
         game,
         bind_generator(plan.net(state.generator.net), condition),
