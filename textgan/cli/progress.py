@@ -13,7 +13,6 @@ import click
 
 from textgan.figures import figures
 
-LIVE_SAMPLES = 3
 LINE_EVERY = 30.0  # seconds between plain progress lines
 PREPARING_EVERY = 3.0  # seconds between those on a text that is read
 
@@ -85,7 +84,7 @@ class Lines:
     def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
         """Print the figures and a few samples."""
         self.note(f"step {step}/{self.pace.total}, {self.pace}: {figures(metrics)}")
-        for sample in samples[:LIVE_SAMPLES]:
+        for sample in samples:
             self.note(f"  | {sample}")
 
     def saved(self, step: int) -> None:
@@ -135,7 +134,7 @@ class Terminal(Lines):
 
     def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
         """Replace the figures and samples under the bar."""
-        shown = (f"  | {printable(sample)}" for sample in samples[:LIVE_SAMPLES])
+        shown = (f"  | {printable(sample)}" for sample in samples)
         self.under = [f"step {step}: {figures(metrics)}", *shown]
 
     def note(self, text: str) -> None:
