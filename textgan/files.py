@@ -108,6 +108,19 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         _put(fresh, folder)
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; it becomes `folder`, which is new or empty, if all goes well, else nothing is left.
+
+    Raises:
+        OSError: there are files in `folder` by then; they stay as they are.
+    """
+    with _beside(folder) as fresh:
+        fresh.mkdir()
+        yield fresh
+        fresh.replace(folder)
+
+
 def seal(folder: Path) -> dict[str, dict[str, Any]]:
     """Write the manifest of a folder whose files are finished, and bring it all to the disk.
 
