@@ -89,7 +89,7 @@ def test_lines_speak_at_evaluations_and_every_half_minute(
     for step in range(1, 5):
         clock["seconds"] += 20
         lines.step(step, {})
-    lines.evaluated(5, METRICS, ["a\x1b", "b", "c"])
+    lines.evaluated(5, METRICS, ["a\x1b", "b", "c", "d"])
     lines.note("done \x1b[2J")
     lines.closed()
     out, err = capsys.readouterr()

@@ -313,7 +313,7 @@ def measure(
     parts: Parts,
     keep: Callable[[int, tuple[str, bytes], dict[str, str]], None],
     tell: Callable[[str], None] = lambda line: None,
-) -> Callable[[TrainingState], tuple[dict[str, Any], list[str]]]:
+) -> Callable[[TrainingState], tuple[dict[str, Any], list[Sample]]]:
     """Return the evaluation of a state: metrics of the averaged generator, and what the critic tells.
 
     Args:
@@ -324,14 +324,14 @@ def measure(
     count, seed = parts.config.evaluation.samples, parts.config.training.seed
     measured = parts.kind.evaluation(parts.corpus, parts.config, count, tell)
 
-    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
+    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[Sample]]:
         samples = model_of(parts, None).generate(count, seed=seed)
         nets = [player.net for player in (state.generator, state.critic) if player is not None]
         with resting(*nets):
             checked = critic_check(parts)
             figures, pictures = seen(parts, samples)
         keep(state.step, parts.kind.kept(samples), pictures)
-        return measured(samples) | checked | figures, parts.kind.shown(samples)
+        return measured(samples) | checked | figures, samples
 
     return evaluate
 

@@ -13,6 +13,7 @@ import click
 
 from textgan.figures import figures
 
+LIVE_SAMPLES = 3
 LINE_EVERY = 30.0  # seconds between plain progress lines
 PREPARING_EVERY = 3.0  # seconds between those on a text that is read
 
@@ -84,7 +85,7 @@ class Lines:
     def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
         """Print the figures and a few samples."""
         self.note(f"step {step}/{self.pace.total}, {self.pace}: {figures(metrics)}")
-        for sample in samples:
+        for sample in samples[:LIVE_SAMPLES]:
             self.note(f"  | {sample}")
 
     def saved(self, step: int) -> None:
@@ -134,7 +135,7 @@ class Terminal(Lines):
 
     def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
         """Replace the figures and samples under the bar."""
-        shown = (f"  | {printable(sample)}" for sample in samples)
+        shown = (f"  | {printable(sample)}" for sample in samples[:LIVE_SAMPLES])
         self.under = [f"step {step}: {figures(metrics)}", *shown]
 
     def note(self, text: str) -> None:

@@ -15,10 +15,10 @@ from textgan.corpora.prepare import Corpus
 from textgan.errors import UsageError
 from textgan.features import extractor
 from textgan.game.relaxations import BOUNDED
-from textgan.kinds.kind import FEW, Evaluate, Kind, Reference, Sample
+from textgan.kinds.kind import Evaluate, Kind, Reference, Sample
 from textgan.metrics.pictures import training_evaluation
 from textgan.pixels import Pixels
-from textgan.report.pictures import grid, png, preview
+from textgan.report.pictures import grid, png
 
 KEPT = 100  # pictures of an evaluation's samples that are kept, in a grid
 
@@ -86,7 +86,6 @@ IMAGE = Kind(
     advice=lambda corpus: None,
     evaluation=evaluation,
     kept=kept,
-    shown=lambda pictures: preview(pictures[:FEW]),
     score=score,
     look=lambda sight: ({}, {}),
     reference=no_text,

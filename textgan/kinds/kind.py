@@ -55,8 +55,6 @@ class Sight(NamedTuple):
     step: int
 
 
-FEW = 3
-"""Samples shown after an evaluation."""
 Seen = tuple[dict[str, Any], dict[str, str]]
 """Figures for the evaluation, and SVG files by name."""
 
@@ -91,8 +89,6 @@ class Kind:
     """What measures samples, so many as a rule."""
     kept: Callable[[Sequence[Sample]], tuple[str, bytes]]
     """What is kept of an evaluation's samples: the suffix of a file, and its content."""
-    shown: Callable[[Sequence[Sample]], list[str]]
-    """A few samples as lines that a log or a terminal can show."""
     score: Callable[[Mapping[str, Any]], float | None]
     """The number of an evaluation that ranks checkpoints, lower is better."""
     look: Callable[[Sight], Seen]

@@ -16,7 +16,7 @@ from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus, Settings, prepare
 from textgan.game.relaxations import RELAXATIONS
 from textgan.game.terms import TERMS
-from textgan.kinds.kind import FEW, Evaluate, Kind, Reference, as_text
+from textgan.kinds.kind import Evaluate, Kind, Reference, as_text
 from textgan.metrics.lines import Lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.spaces import Text
@@ -107,7 +107,6 @@ TEXT = Kind(
     advice=padding,
     evaluation=evaluation,
     kept=as_text,
-    shown=lambda lines: list(lines[:FEW]),
     score=score,
     look=lambda sight: ({}, {}),
     reference=reference,

@@ -18,7 +18,7 @@ from textgan.corpora.toys import TOYS, open_toy
 from textgan.errors import UsageError
 from textgan.game.relaxations import EXACT
 from textgan.game.steps import Game
-from textgan.kinds.kind import FEW, Evaluate, Kind, Reference, Seen, Sight, as_text
+from textgan.kinds.kind import Evaluate, Kind, Reference, Seen, Sight, as_text
 from textgan.metrics.modes import training_evaluation
 from textgan.plane import Plane
 from textgan.report import surface
@@ -127,7 +127,6 @@ TOY = Kind(
     advice=lambda corpus: None,
     evaluation=evaluation,
     kept=as_text,
-    shown=lambda lines: list(lines[:FEW]),
     score=score,
     look=look,
     reference=no_text,
