@@ -10,11 +10,15 @@ import numpy.typing as npt
 import torch
 
 from textgan.errors import UsageError, near_miss
+from textgan.features.efficientnet import efficientnet
 from textgan.features.extractor import Extractor, Rows
+from textgan.features.inception import inception
 from textgan.features.kept import classifier
 
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "classifier": classifier,
+    "efficientnet": efficientnet,
+    "inception": inception,
 }
 """By the value of evaluation.extractor."""
 
