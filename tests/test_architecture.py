@@ -48,7 +48,20 @@ ALLOWED = {
     | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"metrics", "oracles"},
     "kinds": BOTTOM
-    | {"config", "corpora", "game", "memory", "metrics", "plane", "report.surface", "spaces", "symbols"},
+    | {
+        "config",
+        "corpora",
+        "features",
+        "game",
+        "memory",
+        "metrics",
+        "pixels",
+        "plane",
+        "report.pictures",
+        "report.surface",
+        "spaces",
+        "symbols",
+    },
     "checks": {"config", "errors", "game", "kinds", "nets"},
     "assemble": BOTTOM
     | {"checks", "config", "corpora", "game", "kinds", "memory", "model", "nets", "spaces", "training"},
