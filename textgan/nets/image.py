@@ -219,7 +219,7 @@ class GrowingCritic(nn.Module):
 class PixelGenerator(OnePassGenerator):
     """Noise through `blocks` hidden layers of `width` ReLUs to all pixels; `kernel` is of the common signature only.
 
-    Source: Gulrajani et al. 2017 (WGAN-GP), table 2, "4-layer 512-dim ReLU MLP generator", and its code for pictures of
+    Source: Gulrajani et al. 2017 (WGAN-GP), figure 2, "4-layer 512-dim ReLU MLP generator", and its code for pictures of
     side 64.
     """
 

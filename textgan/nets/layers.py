@@ -184,16 +184,26 @@ class ResidualBlock(nn.Module):
 
 def double(x: Tensor) -> Tensor:
     """Every place twice along each axis: (batch, ..., channel), twice as long."""
+    return linear_map(x, _repeated, lambda y: _means(y) * 2 ** (x.dim() - 2))
+
+
+def halve(x: Tensor) -> Tensor:
+    """Mean of neighbouring places along each axis: (batch, ..., channel), half as long."""
+    return linear_map(x, _means, lambda y: _repeated(y / 2 ** (x.dim() - 2)))
+
+
+def _repeated(x: Tensor) -> Tensor:
     places = x.shape[1:-1]
     apart = x.reshape(len(x), *(size for length in places for size in (length, 1)), x.shape[-1])
     twice = apart.expand(-1, *(-1, 2) * len(places), -1)
     return twice.reshape(len(x), *(2 * length for length in places), x.shape[-1])
 
 
-def halve(x: Tensor) -> Tensor:
-    """Mean of neighbouring places along each axis: (batch, ..., channel), half as long."""
-    pairs = (size for length in x.shape[1:-1] for size in (length // 2, 2))
-    return x.reshape(len(x), *pairs, x.shape[-1]).mean(tuple(range(2, 2 * x.dim() - 3, 2)))
+def _means(x: Tensor) -> Tensor:
+    """By pooling: a mean over parts of reshaped axes takes up to thirty times as long."""
+    picture = x if x.dim() == 4 else x.unsqueeze(1)  # a sequence is a picture of one row
+    means = F.avg_pool2d(picture.permute(0, 3, 1, 2), (x.dim() - 2, 2)).permute(0, 2, 3, 1)
+    return means if x.dim() == 4 else means.squeeze(1)
 
 
 USUAL = ("none", "relu", 0)
