@@ -25,8 +25,8 @@ GENERATORS = (
     Method(
         "resnet",
         "pictures by the residual net of WGAN-GP for CIFAR-10, exactly",
-        "z → Linear → 4 × 4 → blocks that double the side, conv1(up h) + conv(relu(norm(conv(up relu(norm h))))) → norm "
-        "→ relu → conv → tanh",
+        "z → Linear → 4 × 4 → blocks that double the side, conv1(up h) + conv(relu(norm(conv(up relu(norm h))))) → "
+        "norm → relu → conv → tanh",
         (Source(WGAN_GP, "section 5.3, appendix F and its code"),),
         _pair("resnet", "resnet"),
         recipe=RESNET_RECIPE,

@@ -116,7 +116,7 @@ class DCGANGenerator(OnePassGenerator):
 class ConstantGenerator(DCGANGenerator):
     """The same with as many channels at 4x4 as at full size; in that table without a norm.
 
-    Source: Gulrajani et al. 2017 (WGAN-GP), figure 2, "no BN and a constant number of filters in the generator", and its
+    Source: Gulrajani et al. 2017 (WGAN-GP), figure 2, "no BN and a constant number of filters in G", and its
     code; Arjovsky, Chintala & Bottou 2017, section 4.3.
     """
 
