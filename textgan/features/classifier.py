@@ -21,11 +21,13 @@ FEATURES = 128
 FINEST = 4  # side of the last maps; the convolutions halve the side until they are there. [pixels]
 MOST = 20_000  # pictures that are learnt from
 ASIDE, MOST_ASIDE = 0.1, 2_000  # share of the pictures that tells the accuracy, and how many at most
-BATCH, STEPS, ROUNDS = 64, 2_000, 25  # steps, of which few pictures get fewer: so many rounds
+BATCH, STEPS, ROUNDS = 64, 2_000, 15  # steps, of which few pictures get fewer: so many rounds
 RATE, DECAY, FRESH = 3e-3, 1e-3, 0.1  # the highest rate, of a cosine, after a rise over this share of the steps
 SHIFT = 8  # pictures are moved by up to this part of the side, and in colour mirrored
 TURNS = 4
 SEED = 0
+RECIPE = (1, FEATURES, FINEST, MOST, ASIDE, MOST_ASIDE, BATCH, STEPS, ROUNDS, RATE, DECAY, FRESH, SHIFT, SEED)
+"""Settles the net that pictures give, with the code here: raise the first number when that gives another."""
 
 Labels = npt.NDArray[np.integer]
 

@@ -20,10 +20,9 @@ from safetensors.torch import load_file, save_file
 
 from textgan import files
 from textgan.errors import CorruptError
-from textgan.features.classifier import TURNS, Classifier, Lesson, learn
+from textgan.features.classifier import RECIPE, TURNS, Classifier, Lesson, learn
 from textgan.features.extractor import Extractor, Rows
 
-RECIPE = 1  # raise it when the same pictures give another net
 WEIGHTS, ABOUT = "weights.safetensors", "about.json"
 ADVICE = "free some space there, or set TEXTGAN_CACHE to another folder"
 BLOCK = 4096  # pictures read at once
