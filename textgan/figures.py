@@ -49,8 +49,10 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
         yield Row(name, *(f"{evaluation[name][side]:.{digits}f}" for side in ("value", "floor")))
 
 
+INCEPTION = "inception-v3-compat"
+"""The extractor whose figures have names of their own."""
 SCORES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
-"""What a figure on features is called, and what on those of the Inception net alone."""
+"""What a figure on features is called, and what on those of INCEPTION alone."""
 SHARES = ("precision", "recall", "coverage")
 
 
@@ -59,7 +61,7 @@ def of_pictures(evaluation: Evaluation) -> Iterator[Row]:
     extractor = evaluation["extractor"]
     for name, (plain, inception) in SCORES.items():
         if name in evaluation:
-            shown = inception if extractor.startswith("inception") else f"{plain}[{extractor}]"
+            shown = inception if extractor == INCEPTION else f"{plain}[{extractor}]"
             yield Row(shown, *(f"{evaluation[name][side]:#.4g}" for side in ("value", "floor")))
     for name in SHARES:
         yield Row(name, *(_number(evaluation[name][side]) for side in ("value", "floor")))

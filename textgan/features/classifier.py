@@ -97,14 +97,15 @@ def learn(lesson: Lesson, tell: Callable[[str], None]) -> Learnt:
     order = np.random.default_rng(SEED).permutation(len(lesson.rows))
     few = min(MOST_ASIDE, max(1, int(len(order) * ASIDE)))
     aside, own = _taken(lesson, order[:few]), _taken(lesson, order[few : few + MOST])
-    tell(f"training a {lesson.task} on {len(own.rows):,} pictures, whose features are then compared; it is kept")
+    what = "turns, for they have no classes" if lesson.labels is None else "classes"
+    tell(f"training a small net on {len(own.rows):,} pictures to tell their {what}; its features are compared")
     channels, side = lesson.rows.shape[1:3]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         net = Classifier(channels=channels, side=side, classes=lesson.classes)
     _train(net, own, torch.Generator().manual_seed(SEED))
     accuracy = _accuracy(net, aside)
-    tell(f"the {lesson.task} is right on {100 * accuracy:.1f} % of {len(aside.rows):,} others")
+    tell(f"the net is right on {100 * accuracy:.1f} % of {len(aside.rows):,} others")
     return Learnt(net, accuracy, len(own.rows), len(aside.rows))
 
 

@@ -63,8 +63,9 @@ def _net(weights: str | None) -> nn.Module:
         raise TextganError(
             f"the Inception weights cannot be fetched ({error.reason}); name a copy of {FETCHED} in evaluation.weights"
         ) from error
-    except (OSError, RuntimeError, ValueError, LookupError, EOFError) as error:
-        raise TextganError(f"{weights or FETCHED} holds no Inception weights: {error}") from error
+    except Exception as error:  # unpickling may raise anything
+        told = str(error).partition("\n")[0]
+        raise TextganError(f"{weights or FETCHED} holds no Inception weights: {told}") from error
     return net
 
 

@@ -71,7 +71,7 @@ def _read(folder: Path, lesson: Lesson, tell: Tell) -> tuple[Classifier, dict[st
         net.load_state_dict(load_file(folder / WEIGHTS))
         return net, json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (CorruptError, SafetensorError, RuntimeError, ValueError):
-        tell(f"{folder} is damaged; the {lesson.task} is trained anew")
+        tell(f"{folder} is damaged; the net is trained anew")
         return None
 
 
