@@ -48,7 +48,7 @@ def test_shares_are_those_of_a_loop_over_all_pairs(shift: float, monkeypatch: py
     samples, real = rng.normal(shift, 0.7, (23, 3)), rng.normal(0, 1, (31, 3))
     expected = slowly(samples, real)
     assert means(samples, real) == pytest.approx(expected)
-    monkeypatch.setattr("textgan.metrics.kernel.BLOCK", 70)  # two rows at a time
+    monkeypatch.setattr("textgan.metrics.blocks.HELD", 70)  # two rows at a time
     assert means(samples, real) == pytest.approx(expected)
 
 
@@ -79,7 +79,7 @@ def test_the_nearest_row_and_its_distance(monkeypatch: pytest.MonkeyPatch) -> No
     rows = np.concatenate([among[[17, 3]], rng.integers(0, 256, (5, 3, 4, 4), dtype=np.uint8)])
     apart = np.sqrt(((rows[:, None].astype(float) - among[None]) ** 2).sum((2, 3, 4)))
     for block in (1 << 22, 100):
-        monkeypatch.setattr("textgan.metrics.kernel.BLOCK", block)
+        monkeypatch.setattr("textgan.metrics.blocks.HELD", block)
         found = nearest(rows, among)
         assert found.place.tolist() == apart.argmin(1).tolist()
         assert found.distance == pytest.approx(apart.min(1))

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from textgan.figures import figures, table
-from textgan.metrics import kernel as kernels
+from textgan.figures import INCEPTION, figures, table
 from textgan.metrics.class_score import class_score
 from textgan.metrics.frechet import frechet_distance
 from textgan.metrics.kernel import kernel_distance
 from textgan.metrics.pictures import Library, report_evaluation, spread, training_evaluation, unique_share
+from textgan.sweep.results import figures as numbers
+from textgan.sweep.table import usual
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.uint8]
@@ -41,7 +42,7 @@ def test_the_kernel_distance_of_whole_sets_is_the_unbiased_sum(monkeypatch: pyte
     rng = np.random.default_rng(0)
     a, b = rng.normal(0, 1, (9, 3)), rng.normal(0.5, 1.5, (9, 3))
     assert kernel_distance(a, b, subsets=3) == pytest.approx(pairwise(a, b))
-    monkeypatch.setattr(kernels, "BLOCK", 20)
+    monkeypatch.setattr("textgan.metrics.blocks.HELD", 20)
     assert kernel_distance(a, b, subsets=3) == pytest.approx(pairwise(a, b))
 
 
@@ -237,17 +238,26 @@ def test_figures_bear_the_extractor_unless_it_is_the_inception_net(evaluate: Any
     found = evaluate(painted(300, 3))
     line = figures(found)
     assert line.startswith(f"FD[colours-1a2b] {found['frechet']['value']:#.4g} (real ")
-    assert "KD[colours-1a2b]" in line
-    assert "CS[colours-1a2b] 1." in line
-    assert "precision 0." in line
+    assert [word.split()[0] for word in line.split(", ")] == [
+        "FD[colours-1a2b]",
+        "CS[colours-1a2b]",
+        "precision",
+        "recall",
+    ]
     rows = table(found)
     assert rows[0] == "| | generated | real pictures at the same count |"
     assert [row.split(" | ")[0] for row in rows[5:]] == ["| precision", "| recall", "| coverage"]
-    inception = figures(found | {"extractor": "inception-v3-compat"})
-    assert [word.split()[0] for word in inception.split(", ")[:3]] == ["FID", "KID", "IS"]
-    other = figures({name: of for name, of in found.items() if name != "class_score"} | {"extractor": "inception-1a2b"})
-    assert [word.split()[0] for word in other.split(", ")[:3]] == [
-        "FD[inception-1a2b]",
-        "KD[inception-1a2b]",
-        "precision",
+    inception = table(found | {"extractor": INCEPTION})
+    assert [row.split(" | ")[0] for row in inception[2:5]] == ["| FID", "| KID", "| IS"]
+    other = table({name: of for name, of in found.items() if name != "class_score"} | {"extractor": "inception-1a2b"})
+    assert [row.split(" | ")[0] for row in other[2:5]] == [
+        "| FD[inception-1a2b]",
+        "| KD[inception-1a2b]",
+        "| precision",
     ]
+
+
+def test_a_sweep_shows_a_few_columns_of_pictures(evaluate: Any) -> None:
+    found = evaluate(painted(300, 3))
+    assert usual(numbers(found)) == ("frechet", "class_score", "precision", "recall", "unique")
+    assert numbers(found, "floor")["precision"] == found["precision"]["floor"]

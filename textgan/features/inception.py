@@ -51,7 +51,7 @@ def _net(weights: str | None) -> nn.Module:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except (ImportError, RuntimeError) as error:  # a torchvision of another torch raises the latter
         raise TextganError(
-            f"evaluation.extractor inception needs torch-fidelity ({error}): pip install 'textgan[fidelity]'"
+            f"evaluation.extractor inception needs torch-fidelity ({_first(error)}): pip install 'textgan[fidelity]'"
         ) from error
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
@@ -64,9 +64,13 @@ def _net(weights: str | None) -> nn.Module:
             f"the Inception weights cannot be fetched ({error.reason}); name a copy of {FETCHED} in evaluation.weights"
         ) from error
     except Exception as error:  # unpickling may raise anything
-        told = str(error).partition("\n")[0]
-        raise TextganError(f"{weights or FETCHED} holds no Inception weights: {told}") from error
+        raise TextganError(f"{weights or FETCHED} holds no Inception weights: {_first(error)}") from error
     return net
+
+
+def _first(error: Exception) -> str:
+    """The first line of what an error says."""
+    return str(error).partition("\n")[0]
 
 
 def _look(net: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
