@@ -23,6 +23,9 @@ from textgan.features.extractor import Extractor
 from textgan.features.table import EXTRACTORS, extractor
 from textgan.figures import INCEPTION
 from textgan.files import sha256
+from textgan.metrics.class_score import class_score
+from textgan.metrics.frechet import frechet_distance
+from textgan.metrics.kernel import kernel_distance
 
 Rows = npt.NDArray[np.uint8]
 GIVEN: dict[str, Any] = {"labels": None, "classes": 0, "weights": "", "tell": lambda line: None}
@@ -76,8 +79,13 @@ def test_the_same_pictures_give_the_same_net_and_leave_torchs_generator_alone(qu
 
 def test_the_accuracy_is_of_pictures_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
+
+    def told(net: Classifier, aside: Lesson) -> float:
+        seen.extend(aside.rows[:, 0, 0, 0])
+        return 0.5
+
     monkeypatch.setattr(lessons, "_train", lambda net, own, rng: seen.extend(own.rows[:, 0, 0, 0]))
-    monkeypatch.setattr(lessons, "_accuracy", lambda net, aside: seen.extend(aside.rows[:, 0, 0, 0]))
+    monkeypatch.setattr(lessons, "_accuracy", told)
     rows = np.arange(100, dtype=np.uint8)[:, None, None, None].repeat(8, 2).repeat(8, 3)
     learnt = learn(Lesson(rows, np.zeros(100, int), 2), lambda line: None)
     assert (learnt.pictures, learnt.aside) == (90, 10)
@@ -344,3 +352,59 @@ def test_inception_weights_that_are_missing_unfetched_or_others_are_one_line(
     with pytest.raises(TextganError, match=r"w.pth holds no Inception weights") as caught:
         inception(tmp_path / "w.pth")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_fid_kid_and_the_score_are_those_of_torch_fidelity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, room = fidelity()
+    weights = random_weights(room, tmp_path / "weights.pth", monkeypatch)
+    rng = np.random.default_rng(0)
+    sides = [rng.integers(0, top, (24, 3, 32, 32), dtype=np.uint8) for top in (256, 200)]
+    theirs = library.calculate_metrics(
+        **{f"input{at}": Pictures(rows) for at, rows in enumerate(sides, 1)},
+        isc=True, fid=True, kid=True, kid_subset_size=10, feature_extractor_weights_path=str(weights), cuda=False,
+        cache=False, verbose=False, save_cpu_ram=True,
+    )  # fmt: skip
+    (a, probabilities), (b, _) = (inception(weights).extract(rows) for rows in sides)
+    assert probabilities is not None
+    assert class_score(probabilities) == pytest.approx(
+        (theirs["inception_score_mean"], theirs["inception_score_std"]), rel=1e-6
+    )
+    assert kernel_distance(a, b, size=10) == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)
+    assert frechet_distance(a, b).value == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
+
+
+class Pictures(torch.utils.data.Dataset[Tensor]):
+    """Rows as the library takes them."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = torch.from_numpy(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, at: int) -> Tensor:
+        return self.rows[at]
+
+
+def fidelity() -> tuple[Any, Any]:
+    """The library and the module of its net, where they can be imported."""
+    try:
+        import torch_fidelity
+        from torch_fidelity import feature_extractor_inceptionv3
+    except (ImportError, RuntimeError) as error:  # the latter of a torchvision for another torch
+        pytest.skip(f"torch-fidelity: {error}")
+    return torch_fidelity, feature_extractor_inceptionv3
+
+
+def random_weights(room: Any, path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write weights of the right shapes under which features and classes differ by picture."""
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "load_state_dict_from_url", lambda url, progress: {})
+        patch.setattr(room.FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
+        net = room.FeatureExtractorInceptionV3("random", ["logits_unbiased"], verbose=False)
+    for module in net.modules():
+        module.momentum = 1.0  # batch normalisation takes its moments from one batch
+    net.train()(torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8))
+    torch.save(net.state_dict(), path)
+    return path
