@@ -62,6 +62,7 @@ def test_digits_are_learnt_within_seconds(monkeypatch: pytest.MonkeyPatch) -> No
         right = learnt.net(torch.from_numpy(rows[1400:]))[1].argmax(1).numpy() == labels[1400:]
     assert right.mean() >= 0.95
     assert learnt.accuracy >= 0.95
+    assert not learnt.net.training
     assert (learnt.pictures, learnt.aside) == (1260, 140)
     assert "1,260 pictures to tell their classes" in told[0]
     assert f"{100 * learnt.accuracy:.1f} % of 140 others" in told[1]
