@@ -49,20 +49,27 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
         yield Row(name, *(f"{evaluation[name][side]:.{digits}f}" for side in ("value", "floor")))
 
 
-SCORES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
-"""What a figure on features is called, and what on those of the Inception net alone."""
-SHARES = ("precision", "recall", "coverage")
+INCEPTION = "inception-v3-compat"
+"""The extractor whose figures have names of their own."""
+ON_FEATURES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
+"""What a figure on features is called, and what on those of INCEPTION."""
+
+TOLD = {"FD", "FID", "CS", "IS", "precision", "recall"}
+"""What progress tells of them."""
 
 
 def of_pictures(evaluation: Evaluation) -> Iterator[Row]:
-    """Yield the figures of generated pictures; those of features bear the extractor's name."""
-    extractor = evaluation["extractor"]
-    for name, (plain, inception) in SCORES.items():
+    """Yield the figures of generated pictures; those on features bear the extractor's name."""
+    for name, (plain, inception) in ON_FEATURES.items():
         if name in evaluation:
-            shown = inception if extractor.startswith("inception") else f"{plain}[{extractor}]"
+            shown = inception if evaluation["extractor"] == INCEPTION else f"{plain}[{evaluation['extractor']}]"
             yield Row(shown, *(f"{evaluation[name][side]:#.4g}" for side in ("value", "floor")))
-    for name in SHARES:
+    for name in ("precision", "recall", "coverage"):
         yield Row(name, *(_number(evaluation[name][side]) for side in ("value", "floor")))
+
+
+def _few_of_pictures(evaluation: Evaluation) -> Iterator[Row]:
+    return (row for row in of_pictures(evaluation) if row.name.partition("[")[0] in TOLD)
 
 
 def _number(value: float | None) -> str:
@@ -82,7 +89,7 @@ class Shown(NamedTuple):
 
 SHOWN = {
     "jsd": Shown(_of_text, _jsd, "| n | JSD (bits) | real text at the same count |"),
-    "frechet": Shown(of_pictures, of_pictures, "| | generated | real pictures at the same count |"),
+    "frechet": Shown(_few_of_pictures, of_pictures, "| | generated | real pictures at the same count |"),
     "modes": Shown(of_points, of_points, "| | generated | real points at the same count |"),
 }
 """By the figure that only this kind has."""
