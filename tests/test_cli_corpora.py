@@ -43,7 +43,7 @@ def test_every_corpus_is_a_line(corpora: Command) -> None:
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == cards.names()
     assert re.search(r"^billion_word +text +to get +Google Billion Word", out, re.M)
-    assert re.search(r"^cifar10 +image +not yet +CIFAR-10", out, re.M)
+    assert re.search(r"^cifar10 +image +to get +CIFAR-10", out, re.M)
 
 
 def test_what_is_here_follows_the_flag_or_the_variable(

@@ -11,14 +11,14 @@ from textgan import oracles
 from textgan.corpora.cards import Card
 from textgan.corpora.text import billion_word, nltk_corpora
 
-READY, FOUND, HERE, TO_GET, NOT_YET = "ready", "found", "here", "to get", "not yet"
+READY, FOUND, HERE, TO_GET = "ready", "found", "here", "to get"
 
 
 class Standing(NamedTuple):
     """Where a corpus stands."""
 
     state: str
-    """ready: its rows are in the cache; found: its text is; here: it comes with Python or textgan; to get; not yet."""
+    """ready: its rows are in the cache; found: its text is; here: it comes with Python or textgan; to get."""
     where: str = ""
 
     def __str__(self) -> str:
@@ -34,8 +34,6 @@ def standing(card: Card, *, data: str, cache: Path) -> Standing:
         data: where a registered corpus may lie, as TEXTGAN_DATA has it; may be empty.
         cache: the cache folder.
     """
-    if card.kind == "image":
-        return Standing(NOT_YET)
     if any(title.startswith(card.title) for title in _prepared(cache)):
         return Standing(READY, "in the cache")
     look = _LOOKS.get(card.layout)
