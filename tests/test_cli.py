@@ -25,7 +25,7 @@ OPTIONS = {
     "prepare": "--column --config --data --json --label-column --processes --set",
     "corpora": "--data --json --verify",
     "interpolate": "--around --from --json --label --model --out --radius --steps --temperature --to -n",
-    "generate": "--json --label --model --out --seed --temperature -n",
+    "generate": "--by-label --json --label --model --out --seed --temperature -n",
     "report": "--compat --count --count-pads --data --encoder --fail-above --fail-below --html --json --max-chars "
     "--max-lines --metrics --n --pieces --reference --references --samples --seed --train",
     "methods": "--json",
