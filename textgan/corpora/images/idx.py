@@ -62,6 +62,8 @@ def _blocks(place: Place, pictures: str, labels: str) -> Iterator[Block]:
                 raise TextganError(f"{place.label(pictures)} is cut short; get it again")
             block = np.frombuffer(pixels, np.uint8).reshape(count, *shape[1:])
             yield from array_blocks(place.label(pictures), block, list(found), first)
+        if file.read(1) or classes.read(1):
+            raise TextganError(f"{place.label(pictures)}, or its labels, hold more than they say; get them again")
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class Fit:
     def _refuse_if_strict(self, where: str, error: UnusableError) -> None:
         if self.errors == "strict":
             said = ": ".join(filter(None, error.args))
-            raise TextganError(f"{where} is of the {said}; mend or remove it, or say -s corpus.errors=skip") from None
+            raise TextganError(f"{where} cannot be used ({said}); mend or remove it, or say -s corpus.errors=skip")
 
 
 @dataclass(frozen=True)
