@@ -20,8 +20,8 @@ CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 
 def test_the_corpora_are_those_promised() -> None:
     assert cards.names() == [
-        "25gaussians", "8gaussians", "billion_word", "cifar10", "cifar100", "digits", "dna", "grammar", "images", "lsun",
-        "mnist", "names", "nltk", "oracle", "python_docs", "smiles", "svhn", "swissroll",
+        "25gaussians", "8gaussians", "billion_word", "cifar10", "cifar100", "digits", "dna", "grammar", "images",
+        "lsun", "mnist", "names", "nltk", "oracle", "python_docs", "smiles", "svhn", "swissroll",
     ]  # fmt: skip
 
 

@@ -296,7 +296,11 @@ def test_arrays_that_are_no_pictures_are_refused(tmp_path: Path) -> None:
     says(r"x_train is uint8 \(30, 32, 32, 4\)", x_train=pixels[..., [0, 1, 2, 2]], y_train=labels)
     says("y_train has 29 labels of 30 pictures", x_train=pixels, y_train=labels[1:])
     says("x_train is of the type object", x_train=np.array([{}] * 3), y_train=labels)
-    says("picture 8 cannot be used .pictures with a label that is none: 10, of 10 classes.; mend", x_train=pixels, y_train=labels + 2)
+    says(
+        "picture 8 cannot be used .pictures with a label that is none: 10, of 10 classes.; mend",
+        x_train=pixels,
+        y_train=labels + 2,
+    )
     says("x_train is of the type uint8", x_train=np.asfortranarray(pixels), y_train=labels)
     liar = np.lib.format.magic(1, 0) + struct.pack("<H", 118)
     liar += b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999, 32, 32, 3), }".ljust(117) + b"\n"

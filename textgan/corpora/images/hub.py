@@ -33,16 +33,15 @@ def folder(card: Card, *, cache: Path, tell: Callable[[str], None]) -> Path:
         TextganError: the hub cannot be asked and the cache has them not, or it does not give them.
     """
     repo, within = REPOS[card.name]
-    stem = repo.replace("/", "--")
     offline = hub_access.why_offline()
     if offline:
-        kept = max((cache / "hub").glob(f"{stem}-*/{WHOLE}"), key=lambda whole: whole.stat().st_mtime_ns, default=None)
-        if kept is None:
+        there = kept(card, cache)
+        if there is None:
             raise TextganError(f"{card.name} is not on this machine, and {offline}; {card.how_to_get}")
         tell(f"{repo}: {offline}; taking its pictures from the cache")
-        return kept.parent
+        return there
     commit = hub_access.commit(repo)
-    place = cache / "hub" / f"{stem}-{commit[:12]}"
+    place = cache / "hub" / f"{_stem(repo)}-{commit[:12]}"
     if not (place / WHOLE).is_file():
         tell(f"{repo}: fetching its pictures")
         wanted = [f"{within}/{split}-*.parquet" for split in SPLITS]
@@ -52,3 +51,16 @@ def folder(card: Card, *, cache: Path, tell: Callable[[str], None]) -> Path:
         with matrix.writing(cache):
             files.write_text(place / WHOLE, commit)
     return place
+
+
+def kept(card: Card, cache: Path) -> Path | None:
+    """Return the newest folder of a corpus that is whole, if the cache has one."""
+    if card.name not in REPOS:
+        return None
+    wholes = (cache / "hub").glob(f"{_stem(REPOS[card.name][0])}-*/{WHOLE}")
+    newest = max(wholes, key=lambda whole: whole.stat().st_mtime_ns, default=None)
+    return None if newest is None else newest.parent
+
+
+def _stem(repo: str) -> str:
+    return repo.replace("/", "--")
