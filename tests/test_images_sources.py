@@ -321,9 +321,9 @@ def test_what_is_not_there_says_what_was_looked_for(tmp_path: Path) -> None:
         assert all(layout.told in str(caught.value) for layout in sources.LAYOUTS[name])
     with pytest.raises(TextganError, match=r"^lsun: no such file or folder: /nowhere; download"):
         opened("lsun", Path("/nowhere"), tmp_path / "cache")
-    with pytest.raises(TextganError, match="^images: it is not on this machine; put pictures into a folder"):
+    with pytest.raises(TextganError, match=r"^images: it is not on this machine; put pictures into a folder"):
         open_pictures("images", COLOURED, cache=tmp_path)
-    with pytest.raises(UsageError, match="has no labels 'kind'; say label$"):
+    with pytest.raises(UsageError, match=r"has no labels 'kind'; say label$"):
         opened("cifar10", tmp_path, tmp_path, label_column="kind")
     with pytest.raises(UsageError, match="names is no corpus of pictures"):
         opened("names", tmp_path, tmp_path)
