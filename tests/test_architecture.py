@@ -124,7 +124,8 @@ LIBRARIES = {
     "methods": set[str](),
     "metrics": {"numpy", "rapidfuzz", "transformers", "huggingface_hub"},
     "oracles": {"numpy"},
-    "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
+    "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"}
+    | {"PIL", "lmdb", "scipy", "sklearn"},
 }
 """The libraries of the rooms that may not take any; the others may."""
 
