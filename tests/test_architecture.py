@@ -49,8 +49,21 @@ ALLOWED = {
     "kinds": BOTTOM
     | {"config", "corpora", "game", "memory", "metrics", "plane", "report.surface", "spaces", "symbols"},
     "checks": {"config", "errors", "game", "kinds", "nets"},
+    "semi_supervised": BOTTOM | {"config", "corpora", "metrics", "training"},
     "assemble": BOTTOM
-    | {"checks", "config", "corpora", "game", "kinds", "memory", "model", "nets", "spaces", "training"},
+    | {
+        "checks",
+        "config",
+        "corpora",
+        "game",
+        "kinds",
+        "memory",
+        "model",
+        "nets",
+        "semi_supervised",
+        "spaces",
+        "training",
+    },
     "runs": BOTTOM | {"assemble", "checks", "config", "game", "model", "training", "__version__"},
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
@@ -105,7 +118,18 @@ LIBRARIES = {
 }
 """The libraries of the rooms that may not take any; the others may."""
 
-CONFIG_READERS = {"cli", "settings", "methods", "checks", "assemble", "kinds", "runs", "model", "api"}
+CONFIG_READERS = {
+    "cli",
+    "settings",
+    "methods",
+    "checks",
+    "semi_supervised",
+    "assemble",
+    "kinds",
+    "runs",
+    "model",
+    "api",
+}
 LIGHT = (
     "",
     "cli",

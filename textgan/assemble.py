@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from textgan import kinds, memory
-from textgan.checks import check, warnings
+from textgan.checks import check, conditional, warnings
 from textgan.config import Config
 from textgan.contract import Constraint, Critic, Objective, Relaxation, Term
 from textgan.corpora import cards, matrix
@@ -31,9 +31,11 @@ from textgan.game.terms import TERMS
 from textgan.kinds.kind import Kind, Reference, Seen, Sight
 from textgan.model import Model, build_generator
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF
+from textgan.nets.conditional import ClassifyingCritic
 from textgan.nets.layers import chosen
 from textgan.nets.minibatch import MinibatchCritic
 from textgan.nets.norms import resting
+from textgan.semi_supervised import examiner, labelled_rows
 from textgan.spaces import Space, space_of
 from textgan.training import sampler
 from textgan.training.loop import Plan, Source
@@ -117,26 +119,23 @@ def build(
 def build_on(config: Config, corpus: Corpus[Any], device: torch.device) -> Parts:
     """Build everything a run is made of on a corpus that is open."""
     space, labelled = space_of(corpus.space.to_json()), bool(corpus.space.labels)
-    if labelled and config.window_likelihood.weight:
-        raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
-    if labelled and config.game.condition == "auxiliary" and config.generator.relaxation == "reinforce":
-        raise UsageError(
-            "game.condition: auxiliary teaches labels through the sample, as reinforce cannot; use projection"
-        )
-    if labelled and config.generator.norm == "virtual_batch":
-        raise UsageError("generator.norm: virtual_batch needs a corpus without labels; its reference batch has none")
+    for reason in conditional(config) if labelled else ():
+        raise UsageError(reason)
     check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
     game = build_game(config, terms, labelled=labelled)
     carriers = terms | {name: equality for name, (_, equality) in game.equalities.items()}
-    state = TrainingState(*build_players(config, space, device), config.generator.averaging, carriers)
-    source = source_of(space, corpus.train)
+    classes, kept = labelled_rows(config, corpus)
+    players = build_players(config, space, device, len(classes))
+    state = TrainingState(*players, config.generator.averaging, carriers)
+    source = source_of(space, corpus.train, kept)
     return Parts(config, corpus, space, device, state, game, source)
 
 
-def source_of(space: Space, rows: Rows) -> Source:
-    """Return what draws samples, with their labels where the game has some."""
-    return Source(rows.ids, space.to_sample, rows.labels if space.labels else None, space.row_type)
+def source_of(space: Space, rows: Rows, kept: Rows | None = None) -> Source:
+    """Return what draws samples, with their labels where the game has some; of `kept` the critic learns the labels."""
+    source = Source(rows.ids, space.to_sample, rows.labels if space.labels else None, space.row_type)
+    return source if kept is None else replace(source, labelled=replace(source, ids=kept.ids, labels=kept.labels))
 
 
 def check_memory(config: Config, space: Space, device: torch.device) -> None:
@@ -149,14 +148,17 @@ def check_memory(config: Config, space: Space, device: torch.device) -> None:
     kinds.KINDS[space.kind].check_memory(space, batch, free)
 
 
-def build_players(config: Config, space: Space, device: torch.device) -> tuple[Player, Player | None]:
-    """Build generator and critic with weights drawn from the seed, each with its optimizer."""
+def build_players(config: Config, space: Space, device: torch.device, classes: int = 0) -> tuple[Player, Player | None]:
+    """Build generator and critic with weights drawn from the seed, each with its optimizer.
+
+    `classes` is how many a semi-supervised critic tells apart, 0 of any other.
+    """
     g, c, seed = config.generator, config.critic, config.training.seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(sampler.generator(seed, "generator weights", 0).initial_seed())
         generator = build_generator(config, space).to(device)
         torch.manual_seed(sampler.generator(seed, "critic weights", 0).initial_seed())
-        critic = build_critic(config, space)
+        critic = build_critic(config, space, classes)
     inertia = config.game.historical_averaging
     player = Player.of(generator, g.learning_rate, g.betas, optimizer=g.optimizer, inertia=inertia)
     if critic is None:
@@ -164,7 +166,7 @@ def build_players(config: Config, space: Space, device: torch.device) -> tuple[P
     return player, Player.of(critic.to(device), c.learning_rate, c.betas, optimizer=c.optimizer, inertia=inertia)
 
 
-def build_critic(config: Config, space: Space) -> nn.Module | None:
+def build_critic(config: Config, space: Space, classes: int = 0) -> nn.Module | None:
     """Build the critic of a configuration, or None for a game without one."""
     c = config.critic
     if c.net == "none":
@@ -177,6 +179,8 @@ def build_critic(config: Config, space: Space) -> nn.Module | None:
         critic = MinibatchCritic(critic, c.minibatch)
     if space.labels:
         critic = CONDITIONAL_CRITICS[config.game.condition](critic, labels=len(space.labels))
+    if classes:
+        critic = ClassifyingCritic(critic, labels=classes)
     build_constraint(config).prepare(critic)
     return critic
 
@@ -215,7 +219,7 @@ def build_game(config: Config, terms: dict[str, Term], *, labelled: bool = False
         {name: (weight, PENALTIES[name]) for name, weight in weights.items() if name in PENALTIES},
         build_constraint(config),
         {name: (by_term[name], term) for name, term in terms.items() if by_term[name]},
-        g.classification if labelled and g.condition == "auxiliary" else None,
+        g.classification if config.corpus.labels_per_class or (labelled and g.condition == "auxiliary") else None,
         {name: (weight, EQUALITIES[name]) for name, weight in weights.items() if name in EQUALITIES},
         terms.get("likelihood") if config.likelihood.pretrain else None,
     )
@@ -318,6 +322,9 @@ def measure(
     """
     count, seed = parts.config.evaluation.samples, parts.config.training.seed
     measured = parts.kind.evaluation(parts.corpus, parts.config, count)
+    state, plan = parts.state, plan_of(parts.config, parts.device)
+    fresh = partial(build_players, parts.config, parts.space, parts.device)
+    classified = examiner(state.critic, fresh, parts.source, parts.corpus.heldout, plan, parts.game.constraint)
 
     def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
         samples = model_of(parts, None).generate(count, seed=seed)
@@ -325,6 +332,7 @@ def measure(
         with resting(*nets):
             checked = critic_check(parts)
             figures, pictures = seen(parts, samples)
+            figures |= classified()
         keep(state.step, samples, pictures)
         return measured(samples) | checked | figures, samples
 

@@ -186,7 +186,8 @@ class Game(Section):
     condition: Literal["projection", "auxiliary"] = "projection"
     """How the critic takes the labels of a labelled corpus: in its score, or by a classifier of its own beside it."""
     classification: tuple[Weight, Weight] = (1.0, 0.1)
-    """Weights of that classifier's cross-entropy: of real samples for the critic, of generated for the generator."""
+    """Weights of that classifier's cross-entropy: of real samples for the critic, of generated for the generator, where
+    it is asked for a label; under corpus.labels_per_class of the labelled samples."""
 
 
 class CountCritic(Section):

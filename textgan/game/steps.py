@@ -40,7 +40,7 @@ class Game:
     constraint: Constraint
     terms: Mapping[str, tuple[float, Term]]
     classification: tuple[float, float] | None = None
-    """Weights of an auxiliary classifier in the critic's and the generator's loss; None where there is no such."""
+    """Weights of a classifier in the critic's and, of a generator with labels, its loss; None where there is none."""
     equalities: Mapping[str, tuple[float, Equality]] = field(default_factory=dict)
     pretraining: Term | None = None
     """What trains the generator alone, before the game begins."""
@@ -80,10 +80,12 @@ def critic_step(
     fake: Tensor,
     rng: torch.Generator,
     states: Mapping[str, State] = NOTHING,
+    labelled: tuple[Critic, Tensor] | None = None,
 ) -> Step:
     """Gradients of the critic's objective and penalties at real and generated samples (batch, ...).
 
-    `states` holds the multiplier of each equality. Among the losses are the objective's mean scores of both sides,
+    `states` holds the multiplier of each equality; `labelled` is the critic bound to labels and the samples that have
+    them, where the real batch has none. Among the losses are the objective's mean scores of both sides,
     score_real and score_fake, whose gap is logged.
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 4-8.
@@ -103,7 +105,7 @@ def critic_step(
         found = partial(equality.function, wrapped, real, fake, rng=rng)
         parts[name] = weight, partial(_held, name, found, states, after)
     if game.classification is not None:
-        parts["classification"] = game.classification[0], partial(classification, critic, real)
+        parts["classification"] = game.classification[0], partial(classification, *(labelled or (critic, real)))
     step = _added(parts, parameters, after)
     return step._replace(losses=step.losses | means)
 
@@ -160,7 +162,7 @@ def generator_step(
         fake = output.sample[:judged]
         losses["adversarial"], rewards = _judged(game, critic, real=real, fake=fake)
         loss = loss + game.weight * losses["adversarial"]
-        if game.classification is not None:
+        if game.classification is not None and labels is not None:
             losses["classification"] = classification(critic, fake)
             loss = loss + game.classification[1] * losses["classification"]
         batch = batch._replace(features=critic.features, rewards=rewards)
