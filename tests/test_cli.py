@@ -20,12 +20,12 @@ from textgan.cli.main import COMMANDS, main
 from textgan.settings import presets, resolve
 
 OPTIONS = {
-    "train": "--column --config --corpus --data --device --dry-run --json --label-column --labels-per-class --minutes --resume --run "
-    "--seed --set --steps",
+    "train": "--column --config --corpus --data --device --dry-run --json --label-column --labels-per-class --minutes --resume "
+    "--run --seed --set --steps",
     "prepare": "--column --config --data --json --label-column --processes --set",
     "corpora": "--data --json --verify",
     "interpolate": "--around --from --json --label --model --out --radius --steps --temperature --to -n",
-    "generate": "--json --label --model --out --seed --temperature -n",
+    "generate": "--by-label --json --label --model --out --seed --temperature -n",
     "report": "--compat --count --count-pads --data --encoder --fail-above --fail-below --html --json --max-chars "
     "--max-lines --metrics --n --pieces --reference --references --samples --seed --train",
     "methods": "--json",

@@ -5,44 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import repeat
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from textgan import kinds, memory
 from textgan.checks import check, conditional, warnings
 from textgan.config import Config
-from textgan.contract import Constraint, Critic, Objective, Relaxation, Term
+from textgan.contract import Constraint, Objective, Relaxation, Term
 from textgan.corpora import cards, matrix
 from textgan.corpora.matrix import Rows
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.corpora.text.sources import absolute
 from textgan.errors import CorruptError, TextganError, UsageError
-from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.objectives import OBJECTIVES
-from textgan.game.penalties import EQUALITIES, PENALTIES, interpolates, slopes
+from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.policy import policy_gradient
 from textgan.game.steps import Game
 from textgan.game.terms import TERMS
-from textgan.kinds.kind import Kind, Reference, Seen, Sight
+from textgan.kinds.kind import Kind, Reference, Sample
 from textgan.model import Model, build_generator
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF
 from textgan.nets.conditional import ClassifyingCritic
 from textgan.nets.layers import chosen
 from textgan.nets.minibatch import MinibatchCritic
-from textgan.nets.norms import resting
-from textgan.semi_supervised import examiner, labelled_rows
+from textgan.semi_supervised import labelled_rows
 from textgan.spaces import Space, space_of
 from textgan.training import sampler
 from textgan.training.loop import Plan, Source
 from textgan.training.precision import choose_precision
 from textgan.training.state import Player, TrainingState
-
-OVERFIT, TOGETHER = 256, 64  # rows of each side for the critic's value, and how many of them at once
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Parts:
     config: Config
     corpus: Corpus[Any]
     space: Any
-    """Of its kind: `Text` or `Plane`."""
+    """Of its kind: `Text`, `Plane` or `Image`."""
     device: torch.device
     state: TrainingState
     game: Game
@@ -255,7 +250,7 @@ def corpus_of(model: Model) -> Corpus[Any]:
         )
     if corpus.fingerprint != model.facts["corpus"]["fingerprint"]:
         raise TextganError(
-            f"the text of {corpus.name} is no longer what this model was trained on; "
+            f"{corpus.name} is no longer what this model was trained on; "
             "measure it with --samples FILE --reference FILE"
         )
     return corpus
@@ -275,10 +270,12 @@ def text_of(corpus: Corpus[Any]) -> Reference:
     return kinds.KINDS[corpus.space.kind].reference(corpus)
 
 
-def evaluation(model: Model, samples: Sequence[str]) -> dict[str, Any]:
+def evaluation(
+    model: Model, samples: Sequence[Sample], tell: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
     """Measure samples of a model as training does; raises what `corpus_of` does."""
-    measured = kinds.KINDS[model.space.kind].evaluation(corpus_of(model), model.config, len(samples))
-    return measured(samples)
+    measure = kinds.KINDS[model.space.kind].evaluation
+    return measure(corpus_of(model), model.config, len(samples), tell)(samples)
 
 
 def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
@@ -309,89 +306,6 @@ def describe(corpus: Corpus[Any]) -> dict[str, Any]:
         **kinds.KINDS[corpus.space.kind].extent(corpus.space),
         "facts": corpus.facts,
     }
-
-
-def measure(
-    parts: Parts, keep: Callable[[int, list[str], dict[str, str]], None]
-) -> Callable[[TrainingState], tuple[dict[str, Any], list[str]]]:
-    """Return the evaluation of a state: metrics of the averaged generator, and what the critic tells.
-
-    Args:
-        parts: holds that state.
-        keep: is given the step, the samples, and pictures by name.
-    """
-    count, seed = parts.config.evaluation.samples, parts.config.training.seed
-    measured = parts.kind.evaluation(parts.corpus, parts.config, count)
-    state, plan = parts.state, plan_of(parts.config, parts.device)
-    fresh = partial(build_players, parts.config, parts.space, parts.device)
-    classified = examiner(state.critic, fresh, parts.source, parts.corpus.heldout, plan, parts.game.constraint)
-
-    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
-        samples = model_of(parts, None).generate(count, seed=seed)
-        nets = [player.net for player in (state.generator, state.critic) if player is not None]
-        with resting(*nets):
-            checked = critic_check(parts)
-            figures, pictures = seen(parts, samples)
-            figures |= classified()
-        keep(state.step, samples, pictures)
-        return measured(samples) | checked | figures, samples
-
-    return evaluate
-
-
-def seen(parts: Parts, samples: Sequence[str]) -> Seen:
-    """Look at the critic, if there is one, among samples of the averaged generator."""
-    state = parts.state
-    if state.critic is None:
-        return {}, {}
-    return parts.kind.look(Sight(state.critic.net, parts.game, parts.corpus, samples, state.step))
-
-
-def critic_check(parts: Parts) -> dict[str, Any]:
-    """Return the critic's mean value on training, held-out and generated rows, and its mean slope between them.
-
-    The critic is the one that plays, as the game constrains it; one that looks at its batch has no slope at a
-    sample, and is shown batches of the size it is trained on. A value on training rows that leaves the held-out rows'
-    behind is the overfitting Gulrajani et al. 2017 show in section 5.5.
-    """
-    state, plan = parts.state, plan_of(parts.config, parts.device)
-    if state.critic is None:
-        return {}
-    rng = sampler.generator(plan.seed, "critic check", 0)
-    sides = {"train": parts.corpus.train, "heldout": parts.corpus.heldout}
-    drawn = {side: source_of(parts.space, rows).draw(OVERFIT, rng, plan.device) for side, rows in sides.items()}
-    samples = {
-        side: plan.smoothed(parts.source.to_sample(rows, rng=rng), state.step) for side, (rows, _) in drawn.items()
-    }
-    conditions = {side: condition for side, (_, condition) in drawn.items()}
-    conditions["fake"] = conditions["train"]
-    wrap, alone = parts.game.constraint.wrap, parts.config.critic.minibatch == "none"
-    average = partial(mean, state.critic.net, together=TOGETHER if alone else min(plan.critic_batch, OVERFIT))
-    with torch.no_grad():
-        noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
-        generator = bind_generator(state.generator.net, conditions["fake"])
-        output = generator(noise, lambda x: parts.relaxation(x, temperature=plan.temperature_at(state.step), rng=rng))
-        samples["fake"] = output.sample
-        values = {side: average(lambda critic, x: wrap(critic)(x), x, conditions[side]) for side, x in samples.items()}
-    if alone:
-        between = interpolates(samples["train"], samples["fake"], rng=rng)
-        values["slope"] = average(lambda critic, x: slopes(wrap(critic), x), between, conditions["fake"])
-    return {"critic": values | {"rows": OVERFIT}}
-
-
-def mean(
-    net: nn.Module,
-    of: Callable[[Critic, Tensor], Tensor],
-    samples: Tensor,
-    condition: Tensor | None,
-    *,
-    together: int = TOGETHER,
-) -> float:
-    """Mean of what a critic makes of samples (batch, ...) under conditions (batch,), so many whole rows at a time."""
-    whole = len(samples) - len(samples) % together
-    conditions = repeat(None) if condition is None else torch.split(condition[:whole], together)
-    parts = zip(torch.split(samples[:whole], together), conditions, strict=False)
-    return torch.cat([of(bind_critic(net, c), x).detach() for x, c in parts]).mean().item()
 
 
 def model_of(parts: Parts, evaluation: dict[str, Any] | None) -> Model:

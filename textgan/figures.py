@@ -49,6 +49,22 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
         yield Row(name, *(f"{evaluation[name][side]:.{digits}f}" for side in ("value", "floor")))
 
 
+SCORES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
+"""What a figure on features is called, and what on those of the Inception net alone."""
+SHARES = ("precision", "recall", "coverage")
+
+
+def of_pictures(evaluation: Evaluation) -> Iterator[Row]:
+    """Yield the figures of generated pictures; those of features bear the extractor's name."""
+    extractor = evaluation["extractor"]
+    for name, (plain, inception) in SCORES.items():
+        if name in evaluation:
+            shown = inception if extractor.startswith("inception") else f"{plain}[{extractor}]"
+            yield Row(shown, *(f"{evaluation[name][side]:#.4g}" for side in ("value", "floor")))
+    for name in SHARES:
+        yield Row(name, *(_number(evaluation[name][side]) for side in ("value", "floor")))
+
+
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -66,6 +82,7 @@ class Shown(NamedTuple):
 
 SHOWN = {
     "jsd": Shown(_of_text, _jsd, "| n | JSD (bits) | real text at the same count |"),
+    "frechet": Shown(of_pictures, of_pictures, "| | generated | real pictures at the same count |"),
     "modes": Shown(of_points, of_points, "| | generated | real points at the same count |"),
 }
 """By the figure that only this kind has."""

@@ -52,9 +52,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Make or replace a text file as a whole."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Make or replace a file as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as fresh:
-        fresh.write_text(text, encoding="utf-8")
+        fresh.write_bytes(content)
 
 
 def reopened(path: Path, size: int) -> BinaryIO:
@@ -101,6 +106,19 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         fill(fresh)
         seal(fresh)
         _put(fresh, folder)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; it becomes `folder`, which is new or empty, if all goes well, else nothing is left.
+
+    Raises:
+        OSError: there are files in `folder` by then; they stay as they are.
+    """
+    with _beside(folder) as fresh:
+        fresh.mkdir()
+        yield fresh
+        fresh.replace(folder)
 
 
 def seal(folder: Path) -> dict[str, dict[str, Any]]:

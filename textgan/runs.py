@@ -21,11 +21,12 @@ import torch
 
 from textgan import __version__
 from textgan import config as schema
-from textgan.assemble import Parts, build, describe, measure, model_of, plan_of, settled
+from textgan.assemble import Parts, build, describe, model_of, plan_of, settled
 from textgan.checks import moving
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
+from textgan.measure import measure
 from textgan.training import checkpoint, health
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
@@ -111,7 +112,7 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
     for row in read(folder):
         ward.judge(row)
     with Interrupt() as interrupt:
-        evaluate, save = measure(parts, guarded()(log.evaluated)), guarded()(store(parts, folder, log))
+        evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log))
         hooks = Hooks(evaluate, save, ward, watch, interrupt)
         try:
             plan = plan_of(config, parts.device)
@@ -315,7 +316,7 @@ def restore(parts: Parts, folder: Path, step: int) -> None:
     """
     tensors, saved = checkpoint.load(folder / "checkpoints", step)
     if saved["fingerprint"] != parts.corpus.fingerprint:
-        raise TextganError(f"the text of {parts.corpus.name} is no longer what {folder} was trained on; restore it")
+        raise TextganError(f"{parts.corpus.name} is no longer what {folder} was trained on; restore it")
     try:
         parts.state.load(step, tensors)
         parts.state.processor_seconds = saved.get("processor_seconds", 0.0)

@@ -24,6 +24,7 @@ from textgan.metrics.interval import clipped, interval
 from textgan.training import sampler
 from textgan.training.loop import SCHEDULES, Plan, Source
 from textgan.training.state import Player
+from textgan.transfers import dropping
 
 KEY = "corpus.labels_per_class"
 TOGETHER = 250  # held-out rows at once
@@ -126,7 +127,8 @@ def taught(player: Player, source: Source, plan: Plan, constraint: Constraint) -
     for step in range(plan.critic_steps * -(-plan.steps // plan.critic_every)):
         rng = sampler.generator(plan.seed, "supervised", step)
         samples, labels = source.examples(plan.critic_batch, rng, plan.device)
-        loss = F.cross_entropy(plan.net(player.net).classes(samples), labels)
+        with dropping(rng):
+            loss = F.cross_entropy(plan.net(player.net).classes(samples), labels)
         done = step * plan.critic_every / plan.critic_steps / plan.steps
         player.apply(torch.autograd.grad(loss, player.parameters), SCHEDULES[plan.schedule](done))
         constraint.after_step(player.net)

@@ -1,17 +1,20 @@
-"""`textgan interpolate`: the lines between two seeds, or around one."""
+"""`textgan interpolate`: the lines or pictures between two seeds, or around one."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from textgan.cli.generate import sink
 from textgan.cli.options import JSON, MODEL, OUT, TEMPERATURE
 from textgan.cli.progress import printable
+
+if TYPE_CHECKING:
+    from textgan.model import Model
 
 EPILOG = """\b
 Examples:
@@ -20,6 +23,9 @@ Examples:
                                                  smaller steps between other lines
   textgan interpolate --around 7 -n 10           ten lines near seed 7's
   textgan interpolate --around 7 --radius 0.1    nearer ones: 0 is seed 7's line itself, 1 any line
+  textgan interpolate --steps 12 --out strip.png of a model of pictures: twelve of them beside each other
+
+Of a model of pictures all said of lines holds for pictures, whose --out is that of textgan generate.
 
 A seed stands for the first line that `textgan generate --seed` prints, and for the noise behind it. The path is an arc
 of the sphere near which the noise lies, in equal steps. Where symbols are drawn, every line has the draws of --from (or
@@ -49,10 +55,10 @@ def interpolate(
     count: int | None,
     temperature: float | None,
     label: str | None,
-    out: Path | None,
+    out: str | None,
     as_json: bool,
 ) -> None:
-    """Print the lines along the path between two seeds' noise, or around one seed's."""
+    """Print the lines, or show the pictures, along the path between two seeds' noise, or around one seed's."""
     path, near = {"--from": start, "--to": end, "--steps": steps}, {"--radius": radius, "-n": count}
     for option, value in (near if around is None else path).items():
         if value is not None:
@@ -64,17 +70,34 @@ def interpolate(
     if around is None:
         seed, to, steps = start or 0, 1 if end is None else end, steps or 8
         where: dict[str, float] = {"from": seed, "to": to, "steps": steps}
-        lines = trained.interpolate(seed, to, steps=steps, temperature=temperature, label=label)
+        samples = trained.interpolate(seed, to, steps=steps, temperature=temperature, label=label)
     else:
         seed, n, r = around, 8 if count is None else count, 0.3 if radius is None else radius
         where = {"around": seed, "radius": r, "n": n}
-        lines = trained.around(seed, n, radius=r, temperature=temperature, label=label)
+        samples = trained.around(seed, n, radius=r, temperature=temperature, label=label)
+    told: dict[str, Any] = {"schema": 1, "model": str(folder), **where}
+    if trained.space.labels:
+        told["label"] = trained.labels(1, seed=seed, label=label)[0]
+    WRITERS.get(trained.space.kind, _lines)(trained, samples, told, out, as_json)
+
+
+def _pictures(trained: Model, samples: list[Any], told: dict[str, Any], out: str | None, as_json: bool) -> None:
+    """Pictures go to files, a strip of all or one each, or are shown."""
+    from textgan.cli.album import Album, present
+
+    path = Album(trained.space, lambda n, label: iter([samples[:n]]), len(samples), columns=len(samples))
+    present(path, out, told, as_json)
+
+
+WRITERS = {"image": _pictures}
+"""What writes samples that are no lines, by their kind."""
+
+
+def _lines(trained: Model, samples: list[str], told: dict[str, Any], out: str | None, as_json: bool) -> None:
+    """Lines and points go to stdout or to a file."""
     with sink(out) as write:
         if as_json:
-            told: dict[str, Any] = {"schema": 1, "model": str(folder), **where, "samples": lines}
-            if trained.space.labels:
-                told["label"] = trained.labels(1, seed=seed, label=label)[0]
-            write(json.dumps(told, ensure_ascii=False) + "\n")
+            write(json.dumps(told | {"samples": samples}, ensure_ascii=False) + "\n")
         else:
             show = printable if out is None and sys.stdout.isatty() else str
-            write("".join(f"{show(line)}\n" for line in lines))
+            write("".join(f"{show(line)}\n" for line in samples))

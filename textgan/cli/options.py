@@ -27,7 +27,10 @@ TEMPERATURE = click.option(
     help="Draw every symbol at this temperature, below 1 safer, above 1 wilder. By default as the preset decodes.",
 )
 OUT = click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, not to stdout."
+    "--out",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write there, not to stdout; pictures go to a .png of all, a .npz of arrays, or a FOLDER/ of files.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
