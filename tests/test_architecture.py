@@ -46,7 +46,7 @@ ALLOWED = {
     "methods": BOTTOM | {"config", "settings"},
     "model": BOTTOM
     | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
-    "report": BOTTOM | {"metrics", "oracles"},
+    "report": BOTTOM | {"metrics", "oracles", "pixels"},
     "kinds": BOTTOM
     | {
         "config",
@@ -96,6 +96,7 @@ ALLOWED = {
         "metrics",
         "model",
         "oracles",
+        "pixels",
         "report",
         "runs",
         "settings",

@@ -168,7 +168,7 @@ def build_critic(config: Config, space: Space, classes: int = 0) -> nn.Module | 
         return None
     critic: nn.Module = CRITICS_OF[space.kind][c.net](
         **space.sizes, width=c.width, blocks=c.blocks, kernel=c.kernel,
-        **chosen(norm=c.norm, dropout=c.dropout),
+        **chosen(norm=c.norm, nonlinearity=c.nonlinearity, dropout=c.dropout),
     )  # fmt: skip
     if c.minibatch != "none":
         critic = MinibatchCritic(critic, c.minibatch)

@@ -9,7 +9,10 @@ from textgan.nets.attention import (
     TransformerCritic,
     TransformerGenerator,
 )
+from textgan.nets.bottleneck import BottleneckCritic, BottleneckGenerator
 from textgan.nets.conditional import AuxiliaryCritic, ProjectionCritic
+from textgan.nets.dcgan import ConstantGenerator, DCGANCritic, DCGANGenerator
+from textgan.nets.image import GrowingCritic, GrowingGenerator, PixelGenerator, ResNetCritic, ResNetGenerator
 from textgan.nets.plane import PlaneCritic, PlaneGenerator
 from textgan.nets.recurrent import LSTMGenerator, RecurrentCritic, RecurrentGenerator
 from textgan.nets.sequence import DownsamplingCritic, PaperCritic, PaperGenerator, UpsamplingGenerator
@@ -32,8 +35,20 @@ CRITICS: dict[str, Callable[..., Any]] = {
 CONDITIONAL_CRITICS = {"projection": ProjectionCritic, "auxiliary": AuxiliaryCritic}
 """How a critic takes labels: what wraps it."""
 
-IMAGE_GENERATORS: dict[str, Callable[..., Any]] = {}
-IMAGE_CRITICS: dict[str, Callable[..., Any]] = {}
+IMAGE_GENERATORS: dict[str, Callable[..., Any]] = {
+    "resnet": ResNetGenerator,
+    "resnet_growing": GrowingGenerator,
+    "resnet101": BottleneckGenerator,
+    "dcgan": DCGANGenerator,
+    "dcgan_constant": ConstantGenerator,
+    "mlp": PixelGenerator,
+}
+IMAGE_CRITICS: dict[str, Callable[..., Any]] = {
+    "resnet": ResNetCritic,
+    "resnet_growing": GrowingCritic,
+    "resnet101": BottleneckCritic,
+    "dcgan": DCGANCritic,
+}
 
 GENERATORS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {
     "text": GENERATORS,
