@@ -58,6 +58,17 @@ def classifying(labels: int = 3) -> ClassifyingCritic:
     return ClassifyingCritic(Judge(), labels=labels)
 
 
+def watch(net: Any, method: str, seen: list[Tensor]) -> None:
+    """Keep what a method of a net is asked."""
+    ask = getattr(net, method)
+
+    def asked(samples: Tensor) -> Tensor:
+        seen.append(samples)
+        return ask(samples)  # type: ignore[no-any-return]
+
+    setattr(net, method, asked)
+
+
 def plan(**changes: Any) -> Plan:
     usual = {"steps": 5, "batch": 6, "latent": 2, "critic_steps": 1, "critic_every": 1, "critic_batch": 4}
     kept = {"temperature": 1.0, "schedule": "constant", "seed": 3, "log_every": 1, "evaluate_every": 1}
@@ -189,7 +200,7 @@ def test_the_critic_is_taught_by_the_chosen_rows_alone(configured: Callable[...,
     seen: list[Tensor] = []
     assert parts.state.critic is not None
     net: Any = parts.state.critic.net
-    ask, net.classes = net.classes, lambda samples: seen.append(samples) or ask(samples)
+    watch(net, "classes", seen)
     for _ in range(20):
         play_step(parts.state, assemble.plan_of(parts.config, parts.device), parts.source, parts.game, parts.relaxation)
         parts.state.step += 1
@@ -204,8 +215,7 @@ def test_real_and_generated_samples_are_those_of_a_game_without_labels() -> None
     for labelled in (None, Source(np.zeros((3, 2), np.float32), exactly, np.arange(3), "float32")):
         net: Any = classifying()
         seen: list[Tensor] = []
-        forward = net.forward
-        net.forward = lambda samples, seen=seen, forward=forward: seen.append(samples) or forward(samples)
+        watch(net, "forward", seen)
         state = TrainingState(Player.of(Painter(), 1e-3, (0.0, 0.9)), Player.of(net, 1e-3, (0.0, 0.9)), 0.0, {})
         game = Game(OBJECTIVES["non_saturating"], 1.0, {}, Constraint(), {}, (2.0, 0.0) if labelled else None)
         real = np.random.default_rng(0).standard_normal((9, 2)).astype(np.float32)
@@ -277,6 +287,7 @@ def test_mistakes_are_counted_over_all_rows() -> None:
     labels = guesses.copy()
     labels[[0, 250, 251, 1000]] = (labels[[0, 250, 251, 1000]] + 1) % 3
     rows = guesses[:, None].repeat(2, 1).astype(np.float32)
+    rows.setflags(write=False)  # as they are on disk
     wrong = mistakes(Guesser(), Source(rows, exactly, labels, "float32"), plan())
     assert np.flatnonzero(wrong).tolist() == [0, 250, 251, 1000]
     assert wrong.shape == (1001,)
@@ -286,7 +297,7 @@ def test_mistakes_are_counted_over_all_rows() -> None:
 def test_the_supervised_net_takes_as_many_steps_as_the_critic(every: int, steps: int, expected: int) -> None:
     asked: list[Tensor] = []
     net: Any = classifying()
-    ask, net.classes = net.classes, lambda samples: asked.append(samples) or ask(samples)
+    watch(net, "classes", asked)
     source = Source(np.eye(3, 2, dtype=np.float32), exactly, np.arange(3), "float32")
     player = Player.of(net, 1e-3, (0.0, 0.9))
     taught(player, source, plan(critic_every=every, critic_steps=steps), Constraint())

@@ -111,7 +111,7 @@ def mistakes(net: Any, source: Source, plan: Plan) -> Array:
     rng, guesses = sampler.generator(plan.seed, "test error", 0), []
     with torch.no_grad():
         for start in range(0, len(source.ids), TOGETHER):
-            rows = torch.from_numpy(source.ids[start : start + TOGETHER].astype(source.row_type, copy=False))
+            rows = torch.from_numpy(np.array(source.ids[start : start + TOGETHER], dtype=source.row_type))
             samples = source.to_sample(rows.to(plan.device), rng=rng)
             guesses.append(plan.net(net).classes(samples).argmax(1).cpu().numpy())
     wrong: Array = np.concatenate(guesses) != source.labels
