@@ -18,7 +18,15 @@ class Row(NamedTuple):
 
 def figures(evaluation: Evaluation) -> str:
     """Put the evaluation of generated samples in a line, each figure beside real data's own, which is its floor."""
-    return ", ".join(f"{name} {value} (real {floor})" for name, value, floor in _shown(evaluation).line(evaluation))
+    shown = [f"{name} {value} (real {floor})" for name, value, floor in _shown(evaluation).line(evaluation)]
+    return ", ".join(shown + _classified(evaluation))
+
+
+def _classified(evaluation: Evaluation) -> list[str]:
+    """The test error of a semi-supervised critic, where there is one."""
+    figure = evaluation.get("classification")
+    alone = figure and f"by the labels alone {figure['supervised']:.3f}"
+    return [f"test error {figure['value']:.3f} ({alone})"] if figure else []
 
 
 def table(evaluation: Evaluation) -> list[str]:
