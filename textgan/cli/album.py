@@ -148,7 +148,7 @@ def _preview(album: Album) -> None:
     """Show on stdout what fits of the pictures; of several classes a row each."""
     from rich.console import Console
 
-    from textgan.cli.preview import rendered, room
+    from textgan.report.preview import rendered, room
 
     console, many = Console(file=sys.stdout, highlight=False), len(album.classes) > 1
     fit = room(console, album.space.side)

@@ -63,7 +63,9 @@ class Asked:
         """Return the class of each sample; None of a model without labels."""
         if not self.trained.space.labels:
             return None
-        return [name for wanted in self.classes for name in self.trained.labels(self.each, seed=self.seed, label=wanted)]
+        return [
+            name for wanted in self.classes for name in self.trained.labels(self.each, seed=self.seed, label=wanted)
+        ]
 
     def told(self) -> dict[str, Any]:
         """Return what JSON says of them."""
@@ -75,7 +77,7 @@ class Asked:
 @click.option("-n", "count", type=click.IntRange(min=0), metavar="N", default=100, help="How many (100).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of what is drawn (0).")
 @TEMPERATURE
-@click.option("--label", metavar="NAME", help="Class of all samples. By default classes are as frequent as in training.")
+@click.option("--label", metavar="NAME", help="Class of all samples. By default they are as frequent as in training.")
 @click.option("--by-label", is_flag=True, help="So many of each class, one class after the other.")
 @OUT
 @JSON
