@@ -23,7 +23,7 @@ from textgan.training.loop import Plan, Source, play_step
 from textgan.training.state import Player, TrainingState, within
 
 ROWS = np.random.default_rng(0).integers(0, 5, (60, 8)).astype(np.uint8)
-SOURCE = Source(ROWS, lambda ids: torch.nn.functional.one_hot(ids, 5).float())
+SOURCE = Source(ROWS, lambda ids, rng=None: torch.nn.functional.one_hot(ids, 5).float())
 PLAN = Plan(
     steps=20, batch=8, latent=4, critic_steps=2, critic_every=2, critic_batch=6, temperature=1.0, schedule="linear",
     seed=3, log_every=1, evaluate_every=1,

@@ -64,7 +64,9 @@ def test_bound_nets_pass_the_condition_on() -> None:
 
 def test_the_fakes_of_a_step_take_the_labels_of_its_real_rows() -> None:
     labels = np.arange(50)
-    source = Source(labels[:, None].repeat(2, 1), lambda ids: ids.unsqueeze(-1).float().expand(-1, -1, 3), labels)
+    source = Source(
+        labels[:, None].repeat(2, 1), lambda ids, rng=None: ids.unsqueeze(-1).float().expand(-1, -1, 3), labels
+    )
     game = Game(OBJECTIVES["relativistic"], 1.0, {"gp": (1.0, PENALTIES["gradient_penalty"])}, Constraint(), {})
     painter, judge = Painter(), Judge()
     state = TrainingState(Player.of(painter, 1e-9, (0.0, 0.9)), Player.of(judge, 1e-9, (0.0, 0.9)), 0.0, {})
@@ -84,7 +86,9 @@ def test_the_fakes_of_a_step_take_the_labels_of_its_real_rows() -> None:
 
 def test_terms_are_told_the_labels_of_the_whole_batch() -> None:
     labels, seen = np.arange(50), list[TermBatch]()
-    source = Source(labels[:, None].repeat(2, 1), lambda ids: ids.unsqueeze(-1).float().expand(-1, -1, 3), labels)
+    source = Source(
+        labels[:, None].repeat(2, 1), lambda ids, rng=None: ids.unsqueeze(-1).float().expand(-1, -1, 3), labels
+    )
 
     def term(batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
         seen.append(batch)

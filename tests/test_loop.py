@@ -34,7 +34,7 @@ PLAN = Plan(
     seed=3, log_every=2, evaluate_every=3,
 )  # fmt: skip
 ROWS = np.random.default_rng(0).integers(0, 5, (50, 8)).astype(np.uint8)
-SOURCE = Source(ROWS, lambda ids: torch.nn.functional.one_hot(ids, 5).float())
+SOURCE = Source(ROWS, lambda ids, rng=None: torch.nn.functional.one_hot(ids, 5).float())
 
 
 class Recorder:
@@ -204,7 +204,7 @@ def point_state(game: Game, log: list[str], value: float = 1.0) -> TrainingState
     return TrainingState(players[0], players[1], 0.0, {name: term for name, (_, term) in game.terms.items()})
 
 
-POINTS = Source(np.ones((5, 1)), lambda ids: ids.float())
+POINTS = Source(np.ones((5, 1)), lambda ids, rng=None: ids.float())
 
 
 def test_critic_steps_come_first_then_one_generator_step() -> None:
@@ -223,7 +223,7 @@ def test_the_critic_may_have_its_turn_now_and_then_on_a_batch_of_its_own() -> No
     plan = dataclasses.replace(PLAN, critic_steps=1, critic_every=3, critic_batch=5, latent=1)
     state = point_state(game, log)
 
-    def to_sample(ids: Tensor) -> Tensor:
+    def to_sample(ids: Tensor, rng: torch.Generator | None = None) -> Tensor:
         sizes.append(len(ids))
         return ids.float()
 
@@ -241,7 +241,7 @@ def test_every_step_and_every_critic_step_draws_its_own_batch() -> None:
     game = new_game()
     state = new_state(game)
 
-    def to_sample(ids: Tensor) -> Tensor:
+    def to_sample(ids: Tensor, rng: torch.Generator | None = None) -> Tensor:
         seen.append(ids)
         return SOURCE.to_sample(ids)
 
@@ -396,7 +396,7 @@ def test_draws_are_keyed_by_seed_purpose_and_step() -> None:
 
 
 def test_source_draws_rows_with_their_labels_from_the_whole_corpus(rng: torch.Generator) -> None:
-    source = Source(np.arange(20).reshape(10, 2).astype(np.uint16), lambda ids: ids.float(), np.arange(10))
+    source = Source(np.arange(20).reshape(10, 2).astype(np.uint16), lambda ids, rng=None: ids.float(), np.arange(10))
     rows, labels = source.draw(500, rng, torch.device("cpu"))
     assert (rows.dtype, rows.shape) == (torch.int64, (500, 2))
     assert labels is not None

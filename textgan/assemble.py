@@ -28,7 +28,7 @@ from textgan.game.penalties import EQUALITIES, PENALTIES, interpolates, slopes
 from textgan.game.policy import policy_gradient
 from textgan.game.steps import Game
 from textgan.game.terms import TERMS
-from textgan.kinds.kind import Kind, Reference, Seen, Sight
+from textgan.kinds.kind import Kind, Reference, Sample, Seen, Sight
 from textgan.model import Model, build_generator
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF
 from textgan.nets.layers import chosen
@@ -50,7 +50,7 @@ class Parts:
     config: Config
     corpus: Corpus[Any]
     space: Any
-    """Of its kind: `Text` or `Plane`."""
+    """Of its kind: `Text`, `Plane` or `Image`."""
     device: torch.device
     state: TrainingState
     game: Game
@@ -251,7 +251,7 @@ def corpus_of(model: Model) -> Corpus[Any]:
         )
     if corpus.fingerprint != model.facts["corpus"]["fingerprint"]:
         raise TextganError(
-            f"the text of {corpus.name} is no longer what this model was trained on; "
+            f"{corpus.name} is no longer what this model was trained on; "
             "measure it with --samples FILE --reference FILE"
         )
     return corpus
@@ -271,10 +271,12 @@ def text_of(corpus: Corpus[Any]) -> Reference:
     return kinds.KINDS[corpus.space.kind].reference(corpus)
 
 
-def evaluation(model: Model, samples: Sequence[str]) -> dict[str, Any]:
+def evaluation(
+    model: Model, samples: Sequence[Sample], tell: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
     """Measure samples of a model as training does; raises what `corpus_of` does."""
-    measured = kinds.KINDS[model.space.kind].evaluation(corpus_of(model), model.config, len(samples))
-    return measured(samples)
+    measure = kinds.KINDS[model.space.kind].evaluation
+    return measure(corpus_of(model), model.config, len(samples), tell)(samples)
 
 
 def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
@@ -308,30 +310,33 @@ def describe(corpus: Corpus[Any]) -> dict[str, Any]:
 
 
 def measure(
-    parts: Parts, keep: Callable[[int, list[str], dict[str, str]], None]
-) -> Callable[[TrainingState], tuple[dict[str, Any], list[str]]]:
+    parts: Parts,
+    keep: Callable[[int, tuple[str, bytes], dict[str, str]], None],
+    tell: Callable[[str], None] = lambda line: None,
+) -> Callable[[TrainingState], tuple[dict[str, Any], list[Sample]]]:
     """Return the evaluation of a state: metrics of the averaged generator, and what the critic tells.
 
     Args:
         parts: holds that state.
-        keep: is given the step, the samples, and pictures by name.
+        keep: is given the step, the samples as a file's suffix and content, and pictures by name.
+        tell: is told what takes long.
     """
     count, seed = parts.config.evaluation.samples, parts.config.training.seed
-    measured = parts.kind.evaluation(parts.corpus, parts.config, count)
+    measured = parts.kind.evaluation(parts.corpus, parts.config, count, tell)
 
-    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[str]]:
+    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[Sample]]:
         samples = model_of(parts, None).generate(count, seed=seed)
         nets = [player.net for player in (state.generator, state.critic) if player is not None]
         with resting(*nets):
             checked = critic_check(parts)
             figures, pictures = seen(parts, samples)
-        keep(state.step, samples, pictures)
+        keep(state.step, parts.kind.kept(samples), pictures)
         return measured(samples) | checked | figures, samples
 
     return evaluate
 
 
-def seen(parts: Parts, samples: Sequence[str]) -> Seen:
+def seen(parts: Parts, samples: Sequence[Sample]) -> Seen:
     """Look at the critic, if there is one, among samples of the averaged generator."""
     state = parts.state
     if state.critic is None:

@@ -45,15 +45,15 @@ def _names(config: Config) -> Iterator[str]:
             yield f"{key}: there is no {name!r}{elsewhere.get(name, '')}{near_miss(name, table)}"
 
 
-def _without_symbols(config: Config) -> Iterator[str]:
+def _of_other_kinds(config: Config) -> Iterator[str]:
     kind, plain = name_of(config.corpus.name), Config()
-    if kind == "text":
-        return
-    for key in OF_SYMBOLS:
-        section, _, field = key.partition(".")
-        found, usual = getattr(config, section), getattr(plain, section)
-        if (getattr(found, field) != getattr(usual, field)) if field else found != usual:
-            yield f"{key}: is for text, and {config.corpus.name} is {KINDS[kind].samples}; leave it out"
+    for other, keys in ONLY_OF.items():
+        for key in keys if other != kind else ():
+            section, _, field = key.partition(".")
+            found, usual = getattr(config, section), getattr(plain, section)
+            if (getattr(found, field) != getattr(usual, field)) if field else found != usual:
+                about = f"is for {KINDS[other].samples}, and {config.corpus.name} is {KINDS[kind].samples}"
+                yield f"{key}: {about}; leave it out"
 
 
 def _sizes(config: Config) -> Iterator[str]:
@@ -75,7 +75,8 @@ def _terms(config: Config) -> Iterator[str]:
     g, likelihood, kind = config.generator, config.likelihood, name_of(config.corpus.name)
     terms = [name for name in TERMS if getattr(config, name).weight]
     for term in (term for term in terms if term not in KINDS[kind].terms):
-        yield f"{term}.weight: must be 0 on {config.corpus.name}; the term looks at symbols, and these are points"
+        about = f"the term looks at symbols, and these are {KINDS[kind].samples}"
+        yield f"{term}.weight: must be 0 on {config.corpus.name}; {about}"
     for key, value in (("weight", likelihood.weight), ("pretrain", likelihood.pretrain)):
         if value and not hasattr(GENERATORS_OF[kind][g.net], "teacher"):
             knowing = ", ".join(name for name, net in GENERATORS_OF["text"].items() if hasattr(net, "teacher"))
@@ -234,13 +235,19 @@ OF_A_BATCH = {"r1", "r2"}
 
 AT_ONE = ("count_critic", "window_likelihood", "likelihood")
 """Terms that take the softmax of the logits as they are."""
-OF_SYMBOLS = ("text", "generator.temperature", "generator.final_temperature", "game.real_smoothing", "likelihood")
-"""Settings, and sections of them, that samples without symbols have no use for."""
+ONLY_OF = {
+    "text": (
+        "text", "generator.temperature", "generator.final_temperature", "game.real_smoothing", "likelihood",
+        "corpus.deduplicate", "corpus.lower", "corpus.normalise", "corpus.shortest", "corpus.longest",
+    ),
+    "image": ("image", "evaluation.extractor", "evaluation.weights"),
+}  # fmt: skip
+"""Settings, and sections of them, that other kinds of samples have no use for."""
 PIECEWISE_LINEAR = ("downsampling", "mlp", "paper", "none")
 """Critics made of sums, means and (leaky) ReLUs alone."""
 CHECKS = (
     _names,
-    _without_symbols,
+    _of_other_kinds,
     _sizes,
     _terms,
     _without_critic,

@@ -36,6 +36,8 @@ BLOCK = 256  # rows whose noise and draws come from one generator, so that a row
 MANY = 20  # labels that a model card names
 Pick = Callable[[Tensor], Tensor]
 """Probabilities (..., symbol) to drawn ids (...)."""
+Sample = Any
+"""A line of text, or of a point's coordinates; or a picture (y, x, channel) uint8."""
 Decode = Callable[[Tensor, Pick], Tensor]
 """Logits (..., symbol) to ids (...)."""
 CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.json", "README.md"
@@ -57,7 +59,7 @@ class Model:
 
     net: nn.Module
     space: Any
-    """Of its kind: `Text` or `Plane`."""
+    """Of its kind: `Text`, `Plane` or `Image`."""
     config: Config
     facts: dict[str, Any]
     """Step, corpus and the numbers measured when it was saved."""
@@ -65,11 +67,11 @@ class Model:
 
     def generate(
         self, n: int, *, seed: int = 0, temperature: float | None = None, label: str | None = None
-    ) -> list[str]:
-        """Generate `n` lines; line i depends on (seed, i) only.
+    ) -> list[Sample]:
+        """Generate `n` samples, lines or pictures; sample i depends on (seed, i) only.
 
         Args:
-            n: number of lines, 0 or more.
+            n: number of samples, 0 or more.
             seed: of the noise and of the draws.
             temperature: divides the logits, and then symbols are drawn; None decodes as the model was trained.
             label: the class of all lines, of a conditional model; None draws classes as often as training had them.
@@ -81,18 +83,18 @@ class Model:
 
     def stream(
         self, n: int, *, seed: int = 0, temperature: float | None = None, label: str | None = None
-    ) -> Iterator[list[str]]:
-        """Yield the lines of `generate` in blocks, so that any number fits in memory."""
+    ) -> Iterator[list[Sample]]:
+        """Yield the samples of `generate` in blocks, so that any number fits in memory."""
         if n < 0:
             raise TextganError(f"cannot generate {n} lines; ask for 0 or more")
         decode, rows = self._decode(temperature), self._rows
 
-        def lines(block: int, start: int, condition: Tensor | None) -> list[str]:
+        def lines(block: int, start: int, condition: Tensor | None) -> list[Sample]:
             rng, part = sampler.generator(seed, "generate", block), slice(start, start + rows)
             noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng)[part]
             labels = None if condition is None else condition[part]
             ids = self._ids(noise, labels, decode, _pick(rng, part))
-            decoded: list[str] = self.space.decode(ids.numpy()[: n - block * BLOCK - start])
+            decoded: list[Sample] = self.space.decode(ids.numpy()[: n - block * BLOCK - start])
             return decoded
 
         blocks = enumerate(self._conditions(n, seed, label))
@@ -105,8 +107,8 @@ class Model:
 
     def interpolate(
         self, start: int, end: int, *, steps: int = 8, temperature: float | None = None, label: str | None = None
-    ) -> list[str]:
-        """Return the lines along the arc from one seed's noise to another's.
+    ) -> list[Sample]:
+        """Return the samples along the arc from one seed's noise to another's.
 
         A seed's noise is that of the first line of `generate`. All symbols are drawn with the numbers of `start`, so
         that lines change with the noise alone: the first is what `start` generates, the last what `end` would with
@@ -129,8 +131,8 @@ class Model:
 
     def around(
         self, seed: int, n: int, *, radius: float = 0.3, temperature: float | None = None, label: str | None = None
-    ) -> list[str]:
-        """Return the lines of `n` neighbours of a seed's noise; line i depends on (seed, i) only.
+    ) -> list[Sample]:
+        """Return the samples of `n` neighbours of a seed's noise; line i depends on (seed, i) only.
 
         All symbols are drawn with the seed's own numbers, as `interpolate` does.
 
@@ -210,9 +212,9 @@ class Model:
         """The noise (latent,) of a seed's first line."""
         return sampler.noise(BLOCK, self.config.generator.latent, rng=sampler.generator(seed, "generate", 0))[0]
 
-    def _lines(self, points: Tensor, seed: int, temperature: float | None, label: str | None) -> list[str]:
-        """The lines of points (count, latent), each drawn and labelled as the first line of a seed."""
-        decode, lines = self._decode(temperature), list[str]()
+    def _lines(self, points: Tensor, seed: int, temperature: float | None, label: str | None) -> list[Sample]:
+        """The samples of points (count, latent), each drawn and labelled as the first line of a seed."""
+        decode, lines = self._decode(temperature), list[Sample]()
         condition = next(self._conditions(1, seed, label))
         labels = None if condition is None else condition[:1].expand(self._rows)
         for part in torch.split(points, self._rows):
@@ -347,7 +349,7 @@ trained for {facts["step"]:,} generator steps with the preset `{config.preset}`{
 ```python
 import textgan
 
-print("\\n".join(textgan.load("PATH").generate(10, seed=0)))
+{model.space.example}
 ```
 
 Trained on {corpus["train"]:,} rows of: {corpus["facts"]["title"]}. {model.space.absent}

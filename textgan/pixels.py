@@ -31,6 +31,8 @@ class Pixels:
     row_type: ClassVar[str] = "uint8"
     """Of rows on the device, until they become samples."""
     task: ClassVar[str] = "unconditional-image-generation"
+    example: ClassVar[str] = 'pictures = textgan.load("PATH").generate(10, seed=0)  # each (y, x, channel) uint8'
+    """How a model card shows that samples are made."""
     absent: ClassVar[str] = "The pictures themselves are not part of this folder."
     """What a model card says of the data that is not part of it."""
 

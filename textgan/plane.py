@@ -36,6 +36,8 @@ class Plane:
     task: ClassVar[str] = "toy"
     samples: ClassVar[str] = "points of the plane"
     """What its samples are, in words."""
+    example: ClassVar[str] = 'print("\\n".join(textgan.load("PATH").generate(10, seed=0)))'
+    """How a model card shows that samples are made."""
     absent: ClassVar[str] = "The points follow from the formula alone."
     """What a model card says of the data that is not part of it."""
 

@@ -111,7 +111,7 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
     for row in read(folder):
         ward.judge(row)
     with Interrupt() as interrupt:
-        evaluate, save = measure(parts, guarded()(log.evaluated)), guarded()(store(parts, folder, log))
+        evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log))
         hooks = Hooks(evaluate, save, ward, watch, interrupt)
         try:
             plan = plan_of(config, parts.device)
@@ -315,7 +315,7 @@ def restore(parts: Parts, folder: Path, step: int) -> None:
     """
     tensors, saved = checkpoint.load(folder / "checkpoints", step)
     if saved["fingerprint"] != parts.corpus.fingerprint:
-        raise TextganError(f"the text of {parts.corpus.name} is no longer what {folder} was trained on; restore it")
+        raise TextganError(f"{parts.corpus.name} is no longer what {folder} was trained on; restore it")
     try:
         parts.state.load(step, tensors)
         parts.state.processor_seconds = saved.get("processor_seconds", 0.0)

@@ -107,8 +107,9 @@ def resolve_for_corpus(
 
 
 def presets() -> list[str]:
-    """Return the names of the presets that come with textgan."""
-    return sorted(path.stem for path in folder("configs").glob("*.toml"))
+    """Return the names of the presets that come with textgan: paths within `configs`."""
+    root = folder("configs")
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.toml"))
 
 
 @cache

@@ -23,6 +23,8 @@ class Text(Symbols):
     row_type: ClassVar[str] = "int64"
     """Of rows on the device, until they become samples."""
     task: ClassVar[str] = "text-generation"
+    example: ClassVar[str] = 'print("\\n".join(textgan.load("PATH").generate(10, seed=0)))'
+    """How a model card shows that samples are made."""
     absent: ClassVar[str] = "The text itself is not part of this folder."
     """What a model card says of the data that is not part of it."""
 

@@ -39,6 +39,8 @@ class Card:
     """Published checksums by file name, as "sha256:HEX" or "md5:HEX"."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings that suit it, by key, besides the preset's."""
+    classes: list[str] = field(default_factory=list)
+    """Of pictures, in the order of their labels, where the files do not name them."""
 
     @property
     def credit(self) -> str:

@@ -46,7 +46,7 @@ def own_text(card: Card, *, data: str, column: str, label_column: str, cache: Pa
 
 
 def _images(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:
-    raise TextganError(f"{card.name} is a corpus of images, and image mode is not there yet; name a corpus of text")
+    raise UsageError(f"{card.name} is pictures, not text; name a corpus of text")
 
 
 def _formula(card: Card, *, data: str, cache: Path, max_lines: int, tell: Tell) -> Source:

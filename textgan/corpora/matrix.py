@@ -1,4 +1,4 @@
-"""Rows of ids on disk: folders that are whole or absent, read back memory-mapped.
+"""Rows of ids, or of pixels, on disk: folders that are whole or absent, read back memory-mapped.
 
 CACHE/rows/FINGERPRINT/    {train,heldout}.{ids,lines,labels}.npy, space.json, manifest.json
 CACHE/keys/KEY.json        which fingerprint these files and settings gave
@@ -36,11 +36,11 @@ class Rows:
     """Rows of one side of a corpus, memory-mapped, read-only."""
 
     ids: Array
-    """(row, position) uint8, or uint16 for more than 256 ids."""
+    """(row, position) uint8, or uint16 for more than 256 ids; of pictures pixels, (row, channel, y, x) uint8."""
     lines: Array
-    """(row,) uint32: the line of its side, from 0, that each row was cut from."""
+    """(row,) uint32: the line, or picture, of its side, from 0, that each row was cut from."""
     labels: Array | None = None
-    """(row,) uint16: the place of each row's label among the space's, where the corpus has labels."""
+    """(row,) uint16: the place of each row's label among the classes, where the corpus has some."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,19 +82,21 @@ class ArrayWriter:
 class RowsWriter:
     """The rows of one side, a file a part."""
 
-    def __init__(self, folder: Path, side: str, *, size: int, length: int, labelled: bool, done: int = 0) -> None:
+    def __init__(
+        self, folder: Path, side: str, *, size: int, shape: tuple[int, ...], labelled: bool, done: int = 0
+    ) -> None:
         """Begin, or go on after `done` rows.
 
         Args:
             folder: where the files go.
             side: train or heldout.
             size: number of ids.
-            length: positions of a row.
+            shape: of a row: its positions; or channels, height and width.
             labelled: rows have labels.
             done: rows that are there. [rows]
         """
         ids = np.uint8 if size <= 256 else np.uint16
-        kinds = {"ids": (ids, (length,)), "lines": (np.uint32, ()), "labels": (np.uint16, ())}
+        kinds = {"ids": (ids, shape), "lines": (np.uint32, ()), "labels": (np.uint16, ())}
         self._files = {
             part: ArrayWriter(folder / f"{side}.{part}.npy", dtype, columns, done)
             for part, (dtype, columns) in kinds.items()

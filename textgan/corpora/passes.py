@@ -232,7 +232,7 @@ def encode(reading: Reading, job: Encoder, parts: Parts, total: int) -> Path:
     done, lines = dict(state["blocks"]), dict(state["lines"])
     writers = {
         side: RowsWriter(
-            folder, side, size=space.size, length=space.length, labelled=bool(space.labels), done=state["rows"][side]
+            folder, side, size=space.size, shape=(space.length,), labelled=bool(space.labels), done=state["rows"][side]
         )
         for side in SIDES
     }

@@ -16,8 +16,10 @@ from textgan.corpora.prepare import Corpus
 from textgan.game.steps import Game
 from textgan.metrics.lines import Lines
 
-Evaluate = Callable[[Sequence[str]], dict[str, Any]]
-"""Generated lines to strict JSON, of which `figures` knows how to show it."""
+Sample = Any
+"""A line of text, or of a point's coordinates; or a picture (y, x, channel) uint8."""
+Evaluate = Callable[[Sequence[Sample]], dict[str, Any]]
+"""Generated samples to strict JSON, of which `figures` knows how to show it."""
 
 
 class Reference(NamedTuple):
@@ -36,18 +38,30 @@ class Open(Protocol):
         """Return its rows."""
 
 
+class Measured(Protocol):
+    """Makes what measures samples of a corpus."""
+
+    def __call__(self, corpus: Corpus[Any], config: Config, count: int, tell: Callable[[str], None]) -> Evaluate:
+        """Return it, ready for `count` samples; `tell` is told what takes long."""
+
+
 class Sight(NamedTuple):
     """A state as it is looked at."""
 
     critic: nn.Module
     game: Game
     corpus: Corpus[Any]
-    samples: Sequence[str]
+    samples: Sequence[Sample]
     step: int
 
 
 Seen = tuple[dict[str, Any], dict[str, str]]
 """Figures for the evaluation, and SVG files by name."""
+
+
+def as_text(lines: Sequence[str]) -> tuple[str, bytes]:
+    """Samples that are lines, one a line."""
+    return ".txt", "".join(f"{line}\n" for line in lines).encode()
 
 
 @dataclass(frozen=True)
@@ -71,8 +85,10 @@ class Kind:
     """A corpus in a line."""
     advice: Callable[[Corpus[Any]], str | None]
     """What may be wrong with a corpus, in a line, or None."""
-    evaluation: Callable[[Corpus[Any], Config, int], Evaluate]
+    evaluation: Measured
     """What measures samples, so many as a rule."""
+    kept: Callable[[Sequence[Sample]], tuple[str, bytes]]
+    """What is kept of an evaluation's samples: the suffix of a file, and its content."""
     score: Callable[[Mapping[str, Any]], float | None]
     """The number of an evaluation that ranks checkpoints, lower is better."""
     look: Callable[[Sight], Seen]

@@ -16,7 +16,7 @@ from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus, Settings, prepare
 from textgan.game.relaxations import RELAXATIONS
 from textgan.game.terms import TERMS
-from textgan.kinds.kind import Evaluate, Kind, Reference
+from textgan.kinds.kind import Evaluate, Kind, Reference, as_text
 from textgan.metrics.lines import Lines
 from textgan.metrics.monitor import training_evaluation
 from textgan.spaces import Text
@@ -81,7 +81,7 @@ def padding(corpus: Corpus[Symbols]) -> str | None:
     return f"{share:.0%} of the positions are padding; text.length={enough} holds 9 of 10 lines, and is learnt sooner"
 
 
-def evaluation(corpus: Corpus[Symbols], config: Config, count: int) -> Evaluate:
+def evaluation(corpus: Corpus[Symbols], config: Config, count: int, tell: Callable[[str], None]) -> Evaluate:
     """Return the metrics of `metrics.monitor` against the held-out rows."""
     text = reference(corpus)
     return training_evaluation(
@@ -106,6 +106,7 @@ TEXT = Kind(
     summary=summary,
     advice=padding,
     evaluation=evaluation,
+    kept=as_text,
     score=score,
     look=lambda sight: ({}, {}),
     reference=reference,

@@ -18,7 +18,7 @@ from textgan.corpora.toys import TOYS, open_toy
 from textgan.errors import UsageError
 from textgan.game.relaxations import EXACT
 from textgan.game.steps import Game
-from textgan.kinds.kind import Evaluate, Kind, Reference, Seen, Sight
+from textgan.kinds.kind import Evaluate, Kind, Reference, Seen, Sight, as_text
 from textgan.metrics.modes import training_evaluation
 from textgan.plane import Plane
 from textgan.report import surface
@@ -46,7 +46,7 @@ def summary(corpus: Corpus[Plane]) -> str:
     return f"{len(corpus.train):,} training and {len(corpus.heldout):,} held-out points of {modes} modes"
 
 
-def evaluation(corpus: Corpus[Plane], config: Config, count: int) -> Evaluate:
+def evaluation(corpus: Corpus[Plane], config: Config, count: int, tell: Callable[[str], None]) -> Evaluate:
     """Return the metrics of `metrics.modes` against the held-out points."""
     toy = TOYS[corpus.name]
     measured = training_evaluation(
@@ -126,6 +126,7 @@ TOY = Kind(
     summary=summary,
     advice=lambda corpus: None,
     evaluation=evaluation,
+    kept=as_text,
     score=score,
     look=look,
     reference=no_text,

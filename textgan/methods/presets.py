@@ -28,8 +28,9 @@ class Preset(NamedTuple):
 
 def read() -> list[Preset]:
     """Read the heads of all presets, by name."""
-    files = sorted(folder("configs").glob("*.toml"))
-    return [parse(path.stem, path.read_text(encoding="utf-8")) for path in files]
+    from textgan.settings import presets
+
+    return [parse(name, (folder("configs") / f"{name}.toml").read_text(encoding="utf-8")) for name in presets()]
 
 
 def parse(name: str, text: str) -> Preset:
@@ -88,8 +89,9 @@ def _configs() -> Mapping[str, Config]:
 
 
 def users(kind: str, name: str) -> list[str]:
-    """Return the presets that play a method."""
-    return [preset for preset, config in _configs().items() if PLAYED[kind](config, name)]
+    """Return the presets that play a method; those of a folder as one, such as robustness/*."""
+    found = [preset for preset, config in _configs().items() if PLAYED[kind](config, name)]
+    return list(dict.fromkeys(f"{preset.partition('/')[0]}/*" if "/" in preset else preset for preset in found))
 
 
 def parts(name: str) -> Iterator[tuple[str, list[str]]]:

@@ -46,7 +46,7 @@ class Watch(Protocol):
     def step(self, step: int, row: dict[str, Any]) -> None:
         """A step was finished and its losses are in `row`."""
 
-    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[str]) -> None:
+    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[Any]) -> None:
         """Generated samples were measured."""
 
     def saved(self, step: int) -> None:
@@ -71,7 +71,7 @@ class Silence:
     def step(self, step: int, row: dict[str, Any]) -> None:
         """Show nothing."""
 
-    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[str]) -> None:
+    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[Any]) -> None:
         """Show nothing."""
 
     def saved(self, step: int) -> None:
@@ -160,7 +160,7 @@ class Source:
 class Hooks:
     """What the loop calls and does not know: measurement, storage, display, and the wish to stop."""
 
-    evaluate: Callable[[TrainingState], tuple[dict[str, Any], list[str]]]
+    evaluate: Callable[[TrainingState], tuple[dict[str, Any], list[Any]]]
     save: Callable[[TrainingState, dict[str, Any] | None], None]
     log: Callable[[dict[str, Any]], None]
     watch: Watch

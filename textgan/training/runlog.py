@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from textgan.files import dump_json, write_text
+from textgan.files import dump_json, write_bytes, write_text
 
 ROWS = "metrics.jsonl"
 
@@ -35,9 +35,10 @@ class RunLog:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
 
-    def evaluated(self, step: int, lines: Sequence[str], pictures: Mapping[str, str]) -> None:
-        """Write the samples of an evaluation, one a line, and its pictures, SVG by name."""
-        write_text(self.folder / "samples" / f"step-{step:06d}.txt", "".join(line + "\n" for line in lines))
+    def evaluated(self, step: int, samples: tuple[str, bytes], pictures: Mapping[str, str]) -> None:
+        """Write the samples of an evaluation, a file's suffix and content, and its pictures, SVG by name."""
+        suffix, content = samples
+        write_bytes(self.folder / "samples" / f"step-{step:06d}{suffix}", content)
         for name, picture in pictures.items():
             write_text(self.folder / "pictures" / f"step-{step:06d}-{name}.svg", picture)
 
