@@ -45,7 +45,7 @@ ALLOWED = {
     "methods": BOTTOM | {"config", "settings"},
     "model": BOTTOM
     | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
-    "report": BOTTOM | {"metrics", "oracles"},
+    "report": BOTTOM | {"figures", "metrics", "oracles", "pixels"},
     "kinds": BOTTOM
     | {"config", "corpora", "game", "memory", "metrics", "plane", "report.surface", "spaces", "symbols"},
     "checks": {"config", "errors", "game", "kinds", "nets"},

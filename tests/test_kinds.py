@@ -255,7 +255,9 @@ def test_a_game_without_a_critic_has_no_pictures() -> None:
 @pytest.mark.parametrize("name", TOYS)
 def test_every_toy_builds(name: str) -> None:
     parts = build(resolve("toy", flags={"corpus.name": name}).config)
-    found = parts.kind.evaluation(parts.corpus, parts.config, 40, print)(parts.space.decode(parts.corpus.train.ids[:40]))
+    found = parts.kind.evaluation(parts.corpus, parts.config, 40, print)(
+        parts.space.decode(parts.corpus.train.ids[:40])
+    )
     assert found["good"]["value"] > 0.9
     assert parts.kind.score(found) == found["distance"]["value"]
 

@@ -8,6 +8,15 @@ from typing import Any, NamedTuple
 Evaluation = Mapping[str, Any]
 
 
+INCEPTION = "inception"
+"""The extractor whose features FID, KID and IS are defined on."""
+ON_FEATURES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
+PICTURES = (*ON_FEATURES, "precision", "recall", "density", "coverage", "unique", "copies")
+"""The figures of pictures, in the order in which they are shown."""
+FEW = ("frechet", "precision", "recall")
+"""Those that progress tells."""
+
+
 class Row(NamedTuple):
     """One figure, with that of real rows at the same count beside it."""
 
@@ -49,6 +58,30 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
         yield Row(name, *(f"{evaluation[name][side]:.{digits}f}" for side in ("value", "floor")))
 
 
+def of_pictures(evaluation: Evaluation) -> Iterator[Row]:
+    """Yield the figures of generated pictures, those on features under names that say whose features they are."""
+    for key in PICTURES:
+        if figure := evaluation.get(key):
+            yield Row(picture_name(key, evaluation["extractor"]), four(figure["value"]), four(figure["floor"]))
+
+
+def picture_name(key: str, extractor: str) -> str:
+    """Return what a figure of pictures is called: FID on the features that it is defined on, FD[NAME] on others."""
+    if key not in ON_FEATURES:
+        return key
+    short, published = ON_FEATURES[key]
+    return published if extractor == INCEPTION else f"{short}[{extractor}]"
+
+
+def four(value: float | None) -> str:
+    """Write a number by its first four digits."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _few_of_pictures(evaluation: Evaluation) -> Iterator[Row]:
+    return of_pictures({"extractor": evaluation["extractor"]} | {key: evaluation[key] for key in FEW})
+
+
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -66,6 +99,7 @@ class Shown(NamedTuple):
 
 SHOWN = {
     "jsd": Shown(_of_text, _jsd, "| n | JSD (bits) | real text at the same count |"),
+    "frechet": Shown(_few_of_pictures, of_pictures, "| | generated | real pictures at the same count |"),
     "modes": Shown(of_points, of_points, "| | generated | real points at the same count |"),
 }
 """By the figure that only this kind has."""

@@ -45,9 +45,7 @@ def summary(corpus: Corpus[Pixels]) -> str:
 def evaluation(corpus: Corpus[Pixels], config: Config, count: int, tell: Callable[[str], None]) -> Evaluate:
     """Return the metrics of `metrics.pictures` against the held-out pictures, on the features that are asked for."""
     e = config.evaluation
-    found = extractor(
-        e.extractor, corpus, cache=matrix.cache_root(None), weights=e.weights, tell=tell
-    )
+    found = extractor(e.extractor, corpus, cache=matrix.cache_root(None), weights=e.weights, tell=tell)
     measured = training_evaluation(
         corpus.heldout.ids, corpus.train.ids, found.extract, name=found.name, seed=config.training.seed
     )
