@@ -16,7 +16,7 @@ from textgan.report.markup import plain
 from textgan.report.pictures import data_uri, grid, zoomed
 
 LEGEND = {"samples": "samples", "real": "real pictures"}
-POINTS = 400  # of a curve of losses, each the mean of as many steps
+POINTS = 150  # of a curve of losses, each the mean of as many steps
 AT_A_GLANCE = ("frechet", "precision", "recall", "coverage", "unique", "copies")
 DRAWN = ("frechet", "kernel", "class_score", "precision", "recall", "coverage")
 PLAYERS = ("critic", "generator")
