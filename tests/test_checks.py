@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from textgan.assemble import build, build_on, open_corpus, plan_of
-from textgan.checks import AT_ONE, PIECEWISE_LINEAR, check
+from textgan.checks import AT_ONE, BENT, DROPPING, LABELLED, LAYERED, PIECEWISE_LINEAR, check
 from textgan.config import Config
 from textgan.corpora.prepare import Corpus
 from textgan.errors import UsageError
@@ -21,7 +21,7 @@ from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.relaxations import DRAWN_AT_ONE, RELAXATIONS
 from textgan.game.terms import TERMS
-from textgan.nets import CRITICS, CRITICS_OF
+from textgan.nets import CRITICS, CRITICS_OF, GENERATORS_OF
 from textgan.settings import resolve
 from textgan.training.loop import play_step
 
@@ -161,7 +161,7 @@ def test_piecewise_normalisation_wants_a_critic_that_is_linear_between_kinks(
     flags = {"game.constraint": "piecewise_gradient_normalisation"}
     with pytest.raises(UsageError, match=r"^game\.constraint: piecewise_gradient_normalisation .*'smooth' is none"):
         check(smoke(tiny_text, flags | {"critic.net": "smooth"}))
-    for name in {*PIECEWISE_LINEAR} - {"mlp"}:
+    for name in {*PIECEWISE_LINEAR} & (CRITICS.keys() | {"none"}):
         check(smoke(tiny_text, flags | {"critic.net": name}))
     check(resolve("toy", flags=flags | {"game.penalties": {}}).config)
 
@@ -169,7 +169,12 @@ def test_piecewise_normalisation_wants_a_critic_that_is_linear_between_kinks(
 def test_the_tables_here_name_parts_that_there_are() -> None:
     assert set(AT_ONE) <= TERMS.keys()
     assert RELAXATIONS.keys() >= DRAWN_AT_ONE
-    assert set(PIECEWISE_LINEAR) <= CRITICS.keys() | CRITICS_OF["toy"].keys() | {"none"}
+    critics = {name for nets in CRITICS_OF.values() for name in nets}
+    generators = {name for nets in GENERATORS_OF.values() for name in nets}
+    assert set(PIECEWISE_LINEAR) <= critics | {"none"}
+    assert critics >= DROPPING
+    assert critics | generators >= LAYERED
+    assert generators >= LABELLED | BENT
     assert not EQUALITIES.keys() & PENALTIES.keys()
 
 

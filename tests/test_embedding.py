@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 
 from textgan.metrics import embedding as room
-from textgan.metrics.embedding import frechet, frechet_distance, frontier_area, k_means, mauve, overlap
+from textgan.metrics.embedding import frechet, frontier_area, k_means, mauve, overlap
 from textgan.metrics.encoders import ENCODERS
 from textgan.metrics.floor import floor_rows
+from textgan.metrics.frechet import frechet_distance
 from textgan.metrics.interval import interval
 from textgan.metrics.lines import View
 from textgan.metrics.metric import Metric, Texts

@@ -72,7 +72,7 @@ def test_a_game_without_a_critic_is_judged_by_its_generator_and_its_samples() ->
 
 def test_collapse_is_told_in_words() -> None:
     assert words([evaluation(0.031, 0.992)] * 2) == [
-        "the generator has collapsed: 3.1 % of 2,000 samples are distinct (real text 99.2 %); lower learning rates or "
+        "the generator has collapsed: 3.1 % of 2,000 samples are distinct (real ones 99.2 %); lower learning rates or "
         "heavier penalties may help"
     ]
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from textgan.contract import Output
 from textgan.nets import CRITICS, GENERATORS
 from textgan.nets.convolution import Convolution
-from textgan.nets.layers import DownBlock, ResidualBlock, UpBlock, convolution, halve, linear, pointwise, rectify
+from textgan.nets.layers import Branch, ResidualBlock, convolution, halve, linear, pointwise, rectify
 from textgan.nets.sequence import halvings, widths
 
 LENGTHS = range(2, 41)
@@ -191,12 +191,12 @@ def test_paper_pair_is_the_papers_formula(rng: torch.Generator) -> None:
 
 
 def test_residual_block_adds_three_tenths_of_its_branch(rng: torch.Generator) -> None:
-    block, x = ResidualBlock(3, 5), torch.randn(2, 8, 3, generator=rng)
+    block, x = ResidualBlock(3, 3, Branch(5)), torch.randn(2, 8, 3, generator=rng)
     torch.testing.assert_close(block(x), x + 0.3 * block.second(F.relu(block.first(F.relu(x)))))
 
 
 def test_up_block_doubles_by_the_nearest_neighbour(rng: torch.Generator) -> None:
-    block, x = UpBlock(3, 2, 3), torch.randn(2, 5, 3, generator=rng)
+    block, x = ResidualBlock(3, 2, Branch(3, leak=0.2), resample="up"), torch.randn(2, 5, 3, generator=rng)
 
     def up(x: Tensor) -> Tensor:
         return F.interpolate(x.mT, scale_factor=2, mode="nearest").mT
@@ -206,7 +206,7 @@ def test_up_block_doubles_by_the_nearest_neighbour(rng: torch.Generator) -> None
 
 
 def test_down_block_pools_by_the_mean(rng: torch.Generator) -> None:
-    block, x = DownBlock(3, 2, 3), torch.randn(2, 8, 3, generator=rng)
+    block, x = ResidualBlock(3, 2, Branch(3, leak=0.2), resample="down"), torch.randn(2, 8, 3, generator=rng)
     branch = block.second(F.leaky_relu(block.first(F.leaky_relu(x, 0.2)), 0.2))
     pooled = F.avg_pool1d(x.mT, 2).mT
     torch.testing.assert_close(block(x), block.shortcut(pooled) + 0.3 * F.avg_pool1d(branch.mT, 2).mT)

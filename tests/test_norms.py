@@ -18,8 +18,17 @@ from textgan.errors import UsageError
 from textgan.game.penalties import gradient_penalty, slopes
 from textgan.model import load
 from textgan.nets import CRITICS, GENERATORS
-from textgan.nets.layers import DownBlock, ResidualBlock, UpBlock, double, halve
-from textgan.nets.norms import NORMS, REFERENCE, REFERENCES, LayerNorm, VirtualBatchNorm, reference_noise, resting
+from textgan.nets.layers import Branch, ResidualBlock, double, halve
+from textgan.nets.norms import (
+    BY_LABEL,
+    NORMS,
+    REFERENCE,
+    REFERENCES,
+    LayerNorm,
+    VirtualBatchNorm,
+    reference_noise,
+    resting,
+)
 from textgan.runs import Silence
 from textgan.settings import resolve
 from textgan.training.precision import Bfloat16
@@ -135,14 +144,15 @@ def test_the_reference_is_drawn_after_the_weights_and_kept_with_them() -> None:
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_blocks_have_a_norm_before_each_rectifier(norm: str, rng: torch.Generator) -> None:
     x = torch.randn(3, 8, 6, generator=rng, dtype=torch.float64)
-    plain: Any = randomised(ResidualBlock(6, 3, norm=norm), rng)
+    branch_, leaky = Branch(3, norm=NORMS[norm]), Branch(3, norm=NORMS[norm], leak=0.2)
+    plain: Any = randomised(ResidualBlock(6, 6, branch_), rng)
     branch = plain.second(F.relu(plain.second_norm(plain.first(F.relu(plain.first_norm(x))))))
     torch.testing.assert_close(plain(x), x + 0.3 * branch)
-    up: Any = randomised(UpBlock(6, 4, 3, norm=norm), rng)
+    up: Any = randomised(ResidualBlock(6, 4, leaky, resample="up"), rng)
     branch = up.first(double(F.leaky_relu(up.first_norm(x), 0.2)))
     branch = up.second(F.leaky_relu(up.second_norm(branch), 0.2))
     torch.testing.assert_close(up(x), double(up.shortcut(x)) + 0.3 * branch)
-    down: Any = randomised(DownBlock(6, 4, 3, norm=norm), rng)
+    down: Any = randomised(ResidualBlock(6, 4, leaky, resample="down"), rng)
     branch = down.first(F.leaky_relu(down.first_norm(x), 0.2))
     branch = down.second(F.leaky_relu(down.second_norm(branch), 0.2))
     torch.testing.assert_close(down(x), down.shortcut(halve(x)) + 0.3 * halve(branch))
@@ -220,7 +230,7 @@ def test_nets_without_a_norm_are_what_they_were(which: str) -> None:
 
 def test_the_settings_are_the_table() -> None:
     assert set(get_args(Generator.model_fields["norm"].annotation)) == set(NORMS)
-    assert set(get_args(Critic.model_fields["norm"].annotation)) == set(NORMS) - set(REFERENCES)
+    assert set(get_args(Critic.model_fields["norm"].annotation)) == set(NORMS) - set(REFERENCES) - BY_LABEL
 
 
 @pytest.mark.parametrize("norm", ["layer", "batch"])

@@ -171,7 +171,7 @@ def build_critic(config: Config, space: Space) -> nn.Module | None:
         return None
     critic: nn.Module = CRITICS_OF[space.kind][c.net](
         **space.sizes, width=c.width, blocks=c.blocks, kernel=c.kernel,
-        **chosen(norm=c.norm, dropout=c.dropout),
+        **chosen(norm=c.norm, nonlinearity=c.nonlinearity, dropout=c.dropout),
     )  # fmt: skip
     if c.minibatch != "none":
         critic = MinibatchCritic(critic, c.minibatch)

@@ -14,6 +14,7 @@ from textgan.game.terms import TERMS
 from textgan.kinds import KINDS, name_of
 from textgan.nets import CRITICS_OF, GENERATORS_OF
 from textgan.nets.minibatch import MINIBATCH
+from textgan.nets.norms import BY_LABEL
 from textgan.nets.sequence import halvings
 
 
@@ -71,6 +72,18 @@ def _sizes(config: Config) -> Iterator[str]:
             yield f"{key}: {list(orders)} must lie within 1 to text.length ({config.text.length})"
 
 
+def _pictures(config: Config) -> Iterator[str]:
+    side = config.image.side
+    if name_of(config.corpus.name) == "image" and side & (side - 1):
+        yield f"image.side: nets double 4 pixels again and again, which never gives {side}; use a power of two, as 32"
+    for key, player in (("generator", config.generator), ("critic", config.critic)):
+        if player.nonlinearity != "relu" and player.net not in BENT:
+            names = " and ".join(sorted(BENT))
+            yield f"{key}.nonlinearity: {player.net!r} has ReLUs alone; use relu, or a net that has a choice: {names}"
+        if player.net == "resnet101" and player.width % 4:
+            yield f"{key}.width: resnet101 halves {player.width} twice; use a multiple of 4"
+
+
 def _terms(config: Config) -> Iterator[str]:
     g, likelihood, kind = config.generator, config.likelihood, name_of(config.corpus.name)
     terms = [name for name in TERMS if getattr(config, name).weight]
@@ -119,17 +132,21 @@ def _optimizers(config: Config) -> Iterator[str]:
 
 
 def _constraints(config: Config) -> Iterator[str]:
-    if config.game.constraint == "piecewise_gradient_normalisation" and config.critic.net not in PIECEWISE_LINEAR:
+    if config.game.constraint == "piecewise_gradient_normalisation" and not _piecewise_linear(config):
         yield (
             f"game.constraint: piecewise_gradient_normalisation bounds the slope of critics that are linear between "
             f"kinks, and {config.critic.net!r} is none; use gradient_normalisation, or critic.net=downsampling"
         )
 
 
+def _piecewise_linear(config: Config) -> bool:
+    return config.critic.net in PIECEWISE_LINEAR and config.critic.nonlinearity == "relu"
+
+
 def _spectral(config: Config) -> Iterator[str]:
     if config.game.constraint != "spectral_norm":
         return
-    if config.critic.net not in PIECEWISE_LINEAR:
+    if not _piecewise_linear(config):
         yield (
             f"game.constraint: spectral_norm bounds matrices, and what else a {config.critic.net} critic does with "
             "them can still be steep; use gradient_normalisation, a penalty, or critic.net=downsampling"
@@ -161,13 +178,17 @@ def _norms(config: Config) -> Iterator[str]:
     sides = (("generator.norm", g.norm, g.net, GENERATORS_OF), ("critic.norm", c.norm, c.net, CRITICS_OF))
     for key, norm, net, nets in sides:
         if norm != "none" and net not in LAYERED:
-            yield f"{key}: the net {net!r} takes no norm; use none{_or(nets, config)}"
+            yield f"{key}: the net {net!r} takes no norm; use none{_or(nets, LAYERED, config)}"
+    if g.norm in BY_LABEL and g.net not in LABELLED:
+        yield f"generator.norm: {g.norm} goes by labels, which no norm of {g.net!r} is given; use batch"
+    if g.norm in BY_LABEL and not config.corpus.label_column:
+        yield f"generator.norm: {g.norm} goes by labels, and there are none; set corpus.label_column, or use batch"
     slopes = _slopes(config)
     if c.norm == "batch" and slopes:
         yield f"critic.norm: batch mixes the samples, and {slopes[0]} judges each alone; use layer or none"
     if c.norm == "layer" and config.game.constraint == "piecewise_gradient_normalisation":
         yield "critic.norm: piecewise_gradient_normalisation needs a critic that is linear between kinks; use none"
-    if config.training.graphs and "batch" in (g.norm, c.norm):
+    if config.training.graphs and {g.norm, c.norm} & {"batch", *BY_LABEL}:
         yield "training.graphs: a graph is tried out first, which would move the statistics of batch norm; use false"
 
 
@@ -191,9 +212,9 @@ def _minibatch(config: Config) -> Iterator[str]:
 
 def _dropout(config: Config) -> Iterator[str]:
     c, wanted = config.critic, bool(config.game.penalties.get("consistency"))
-    if (c.dropout or wanted) and c.net not in LAYERED:
+    if (c.dropout or wanted) and c.net not in DROPPING:
         key = "critic.dropout" if c.dropout else "game.penalties.consistency"
-        yield f"{key}: the net {c.net!r} has no dropout; use 0{_or(CRITICS_OF, config)}"
+        yield f"{key}: the net {c.net!r} has no dropout; use 0{_or(CRITICS_OF, DROPPING, config)}"
     if wanted and not c.dropout:
         yield "critic.dropout: must be above 0 with the penalty consistency, which compares two dropouts; try 0.5"
     if wanted and c.net == "downsampling" and not halvings(config.text.length):
@@ -202,9 +223,9 @@ def _dropout(config: Config) -> Iterator[str]:
         yield "critic.dropout: nothing but the penalty consistency drops values; use 0, or give that penalty a weight"
 
 
-def _or(nets: Mapping[str, Collection[str]], config: Config) -> str:
-    """The nets of a side that take norms and dropout, where there are some for this kind of sample."""
-    known = [name for name in nets[name_of(config.corpus.name)] if name in LAYERED]
+def _or(nets: Mapping[str, Collection[str]], able: Collection[str], config: Config) -> str:
+    """The nets of a side that can, where there are some for this kind of sample."""
+    known = [name for name in nets[name_of(config.corpus.name)] if name in able]
     return f", or the net {' or '.join(known)}" if known else ""
 
 
@@ -226,8 +247,14 @@ def warnings(config: Config) -> Iterator[str]:
         yield f"with {hidden[0]} a sample has one score, and reinforce pays all its positions the same"
 
 
-LAYERED = {"paper", "upsampling", "downsampling"}
-"""Nets that take norms, and the critics among them dropout."""
+LABELLED = {"resnet", "resnet_growing"}
+"""Generators that take a norm by labels."""
+BENT = {"dcgan", "dcgan_constant"}
+"""Nets that have a choice of nonlinearities."""
+LAYERED = {"paper", "upsampling", "downsampling", "resnet101"} | LABELLED | BENT
+"""Nets that take norms."""
+DROPPING = {"paper", "downsampling", "resnet", "resnet_growing"}
+"""Critics that take dropout."""
 
 NORMALISATIONS = {"gradient_normalisation", "piecewise_gradient_normalisation"}
 OF_A_BATCH = {"r1", "r2"}
@@ -243,12 +270,13 @@ ONLY_OF = {
     "image": ("image", "evaluation.extractor", "evaluation.weights"),
 }  # fmt: skip
 """Settings, and sections of them, that other kinds of samples have no use for."""
-PIECEWISE_LINEAR = ("downsampling", "mlp", "paper", "none")
+PIECEWISE_LINEAR = ("dcgan", "downsampling", "mlp", "paper", "resnet", "resnet101", "resnet_growing", "none")
 """Critics made of sums, means and (leaky) ReLUs alone."""
 CHECKS = (
     _names,
     _of_other_kinds,
     _sizes,
+    _pictures,
     _terms,
     _without_critic,
     _reinforce,

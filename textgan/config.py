@@ -94,15 +94,19 @@ class Generator(Section):
 
     net: str = "upsampling"
     """Architecture: upsampling, paper or transformer, which write all symbols at once; recurrent (GRU), lstm or
-    causal_transformer, which write one after the other; of points, mlp."""
+    causal_transformer, which write one after the other; of points, mlp; of pictures, resnet, resnet_growing, resnet101,
+    dcgan, dcgan_constant or mlp."""
     width: int = Field(48, ge=1, le=16_384)
     """Channels at full length; of recurrent nets, values of a layer's state; of mlp, hidden units. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
     """Residual blocks of the paper net and of transformers, layers of recurrent nets, hidden ones of mlp. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
     """Convolution kernel, odd, of upsampling and paper; other nets have none. [positions]"""
-    norm: Literal["none", "batch", "layer", "virtual_batch"] = "none"
-    """Normalisation before each ReLU of a block (upsampling and paper nets)."""
+    norm: Literal["none", "batch", "layer", "virtual_batch", "conditional_batch"] = "none"
+    """Normalisation before each ReLU of a block (upsampling, paper and nets of pictures); conditional_batch goes by the
+    class (resnet and resnet_growing)."""
+    nonlinearity: Literal["relu", "tanh", "gated"] = "relu"
+    """What stands between the layers of dcgan and dcgan_constant; gated is sigmoid · tanh."""
     latent: int = Field(128, ge=1, le=65_536)
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
@@ -127,7 +131,8 @@ class Critic(Section):
 
     net: str = "downsampling"
     """Architecture: downsampling, paper or transformer; recurrent (GRU) or causal_transformer, which score each symbol
-    by those up to it; of points, mlp; none for a game without a neural critic."""
+    by those up to it; of points, mlp; of pictures, resnet, resnet_growing, resnet101 or dcgan; none for a game without
+    a neural critic."""
     width: int = Field(32, ge=1, le=16_384)
     """Channels at full length; of the recurrent net, values of a layer's state; of mlp, hidden units. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
@@ -135,7 +140,10 @@ class Critic(Section):
     kernel: int = Field(3, ge=1, le=1025)
     """Convolution kernel, odd, of downsampling and paper; other nets have none. [positions]"""
     norm: Literal["none", "batch", "layer"] = "none"
-    """Normalisation before each ReLU of a block (downsampling and paper); batch only where no slope is looked at."""
+    """Normalisation before each ReLU of a block (downsampling, paper and nets of pictures); batch only where no slope
+    is looked at."""
+    nonlinearity: Literal["relu", "tanh", "gated"] = "relu"
+    """What stands between the layers of dcgan, relu with a leak; gated is sigmoid · tanh."""
     minibatch: Literal["none", "discrimination", "stddev"] = "none"
     """What the critic is told of the whole batch: nothing, how close its samples are, or how far they spread."""
     dropout: float = Field(0.0, ge=0, lt=1)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 Evaluation = Mapping[str, Any]
-
-
-INCEPTION = "inception"
-"""The extractor whose features FID, KID and IS are defined on."""
-ON_FEATURES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
-PICTURES = (*ON_FEATURES, "precision", "recall", "density", "coverage", "unique", "copies")
-"""The figures of pictures, in the order in which they are shown."""
-FEW = ("frechet", "precision", "recall")
-"""Those that progress tells."""
 
 
 class Row(NamedTuple):
@@ -58,28 +50,33 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
         yield Row(name, *(f"{evaluation[name][side]:.{digits}f}" for side in ("value", "floor")))
 
 
-def of_pictures(evaluation: Evaluation) -> Iterator[Row]:
-    """Yield the figures of generated pictures, those on features under names that say whose features they are."""
-    for key in PICTURES:
+SCORES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
+"""What a figure on features is called, and what on those of the Inception net alone."""
+PICTURES = (*SCORES, "precision", "recall", "density", "coverage", "unique", "copies")
+"""All figures of pictures, in the order in which they are shown."""
+FEW = ("frechet", "class_score", "precision", "recall")
+"""Those that progress tells."""
+
+
+def of_pictures(evaluation: Evaluation, keys: Sequence[str] = PICTURES) -> Iterator[Row]:
+    """Yield the figures of generated pictures; those of features bear the extractor's name."""
+    for key in keys:
         if figure := evaluation.get(key):
-            yield Row(picture_name(key, evaluation["extractor"]), four(figure["value"]), four(figure["floor"]))
+            told = (picture_figure(key, figure[side]) for side in ("value", "floor"))
+            yield Row(picture_name(key, evaluation["extractor"]), *told)
 
 
 def picture_name(key: str, extractor: str) -> str:
-    """Return what a figure of pictures is called: FID on the features that it is defined on, FD[NAME] on others."""
-    if key not in ON_FEATURES:
+    """Return what a figure is called: FID on the features of the Inception net, FD[NAME] on others."""
+    if key not in SCORES:
         return key
-    short, published = ON_FEATURES[key]
-    return published if extractor == INCEPTION else f"{short}[{extractor}]"
+    plain, inception = SCORES[key]
+    return inception if extractor.startswith("inception") else f"{plain}[{extractor}]"
 
 
-def four(value: float | None) -> str:
-    """Write a number by its first four digits."""
-    return "-" if value is None else f"{value:.4g}"
-
-
-def _few_of_pictures(evaluation: Evaluation) -> Iterator[Row]:
-    return of_pictures({"extractor": evaluation["extractor"]} | {key: evaluation[key] for key in FEW})
+def picture_figure(key: str, value: float | None) -> str:
+    """Write a figure: a distance or a score by four digits, a share by three decimals."""
+    return "-" if value is None else f"{value:#.4g}" if key in SCORES else _number(value)
 
 
 def _number(value: float | None) -> str:
@@ -99,7 +96,7 @@ class Shown(NamedTuple):
 
 SHOWN = {
     "jsd": Shown(_of_text, _jsd, "| n | JSD (bits) | real text at the same count |"),
-    "frechet": Shown(_few_of_pictures, of_pictures, "| | generated | real pictures at the same count |"),
+    "frechet": Shown(partial(of_pictures, keys=FEW), of_pictures, "| | generated | real pictures at the same count |"),
     "modes": Shown(of_points, of_points, "| | generated | real points at the same count |"),
 }
 """By the figure that only this kind has."""

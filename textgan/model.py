@@ -28,6 +28,7 @@ from textgan.game.relaxations import DRAWN_AT_ONE, annealed, at_share
 from textgan.nets import GENERATORS_OF
 from textgan.nets.conditional import ConditionalGenerator
 from textgan.nets.layers import chosen
+from textgan.nets.norms import BY_LABEL
 from textgan.spaces import Space, space_of
 from textgan.training import sampler
 
@@ -46,11 +47,13 @@ CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.
 def build_generator(config: Config, space: Space) -> nn.Module:
     """Build the generator of a configuration, with fresh weights from torch's global generator."""
     g, labels = config.generator, len(space.labels)
+    inside = labels if g.norm in BY_LABEL else 0  # labels that the net takes itself
+    wrapped = labels and not inside
     net: nn.Module = GENERATORS_OF[space.kind][g.net](
-        **space.sizes, latent=2 * g.latent if labels else g.latent, width=g.width, blocks=g.blocks, kernel=g.kernel,
-        **chosen(norm=g.norm),
+        **space.sizes, latent=2 * g.latent if wrapped else g.latent, width=g.width, blocks=g.blocks, kernel=g.kernel,
+        **chosen(norm=g.norm, nonlinearity=g.nonlinearity, labels=inside),
     )  # fmt: skip
-    return ConditionalGenerator(net, labels=labels, latent=g.latent) if labels else net
+    return ConditionalGenerator(net, labels=labels, latent=g.latent) if wrapped else net
 
 
 @dataclass(frozen=True)

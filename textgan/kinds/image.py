@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from textgan.config import Config
 from textgan.corpora import matrix
 from textgan.corpora.images.prepare import PictureSettings, open_pictures
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.errors import UsageError
-from textgan.features import extractor
+from textgan.features.table import extractor
 from textgan.game.relaxations import BOUNDED
 from textgan.kinds.kind import Evaluate, Kind, Reference, Sample
 from textgan.metrics.pictures import training_evaluation
@@ -44,10 +42,13 @@ def summary(corpus: Corpus[Pixels]) -> str:
 
 def evaluation(corpus: Corpus[Pixels], config: Config, count: int, tell: Callable[[str], None]) -> Evaluate:
     """Return the metrics of `metrics.pictures` against the held-out pictures, on the features that are asked for."""
-    e = config.evaluation
-    found = extractor(e.extractor, corpus, cache=matrix.cache_root(None), weights=e.weights, tell=tell)
+    e, train = config.evaluation, corpus.train
+    found = extractor(
+        e.extractor, train=train.ids, labels=train.labels, classes=len(corpus.facts["classes"]),
+        cache=matrix.cache_root(None), weights=e.weights, tell=tell,
+    )  # fmt: skip
     measured = training_evaluation(
-        corpus.heldout.ids, corpus.train.ids, found.extract, name=found.name, seed=config.training.seed
+        corpus.heldout.ids, train.ids, found.extract, name=found.name, seed=config.training.seed
     )
     return lambda pictures: measured(corpus.space.encode(pictures))
 

@@ -10,6 +10,8 @@ from textgan.nets.attention import (
     TransformerGenerator,
 )
 from textgan.nets.conditional import AuxiliaryCritic, ProjectionCritic
+from textgan.nets.dcgan import ConstantGenerator, DCGANCritic, DCGANGenerator
+from textgan.nets.image import GrowingCritic, GrowingGenerator, PixelGenerator, ResNetCritic, ResNetGenerator
 from textgan.nets.plane import PlaneCritic, PlaneGenerator
 from textgan.nets.recurrent import LSTMGenerator, RecurrentCritic, RecurrentGenerator
 from textgan.nets.sequence import DownsamplingCritic, PaperCritic, PaperGenerator, UpsamplingGenerator
@@ -32,8 +34,18 @@ CRITICS: dict[str, Callable[..., Any]] = {
 CONDITIONAL_CRITICS = {"projection": ProjectionCritic, "auxiliary": AuxiliaryCritic}
 """How a critic takes labels: what wraps it."""
 
-IMAGE_GENERATORS: dict[str, Callable[..., Any]] = {}
-IMAGE_CRITICS: dict[str, Callable[..., Any]] = {}
+IMAGE_GENERATORS: dict[str, Callable[..., Any]] = {
+    "resnet": ResNetGenerator,
+    "resnet_growing": GrowingGenerator,
+    "dcgan": DCGANGenerator,
+    "dcgan_constant": ConstantGenerator,
+    "mlp": PixelGenerator,
+}
+IMAGE_CRITICS: dict[str, Callable[..., Any]] = {
+    "resnet": ResNetCritic,
+    "resnet_growing": GrowingCritic,
+    "dcgan": DCGANCritic,
+}
 
 GENERATORS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {
     "text": GENERATORS,

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from textgan.nets.autoregressive import AutoregressiveGenerator, CausalCritic, MeanCritic, embedding
 from textgan.nets.layers import glorot_uniform_, linear, pointwise
-from textgan.nets.sequence import OnePassGenerator
+from textgan.nets.one_pass import OnePassGenerator
 
 
 def head_count(width: int) -> int:

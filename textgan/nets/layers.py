@@ -1,9 +1,11 @@
-"""Layers shared by the sequence nets."""
+"""Layers shared by the nets of sequences and of pictures, channels last: (batch, position or y and x, channel)."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +13,10 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from textgan.nets.convolution import Convolution
+from textgan.nets.convolution2d import Convolution2d
 from textgan.nets.dropout import Dropout
 from textgan.nets.linear_map import linear_map
-from textgan.nets.norms import NORMS
+from textgan.nets.norms import NORMS, Norm
 
 SCALE = 0.3  # of a residual branch, as in the WGAN-GP code
 
@@ -50,15 +53,18 @@ class Rectify(Function):
         return linear_map(gradient, gate, gate), None
 
 
-def he_uniform_(weight: Tensor) -> None:
-    """Uniform with standard deviation sqrt(4 / (fan_in + fan_out)), as in the WGAN-GP code's convolutions."""
-    fan_out, fan_in = weight.shape[0] * weight[0, 0].numel(), weight[0].numel()
-    _uniform_(weight, math.sqrt(4 / (fan_in + fan_out)))
+def he_uniform_(weight: Tensor, stride: int = 1) -> None:
+    """Uniform with standard deviation sqrt(4 / (fan_in + fan_out)), as in the WGAN-GP code's convolutions.
+
+    Of two axes with a stride, the side that has more places counts a 1/stride² of its kernel.
+    """
+    area = math.prod(weight.shape[2:])
+    _uniform_(weight, math.sqrt(4 / (weight.shape[0] * area / stride**2 + weight.shape[1] * area)))
 
 
 def glorot_uniform_(weight: Tensor) -> None:
     """Uniform with standard deviation sqrt(2 / (fan_in + fan_out)), as in the WGAN-GP code's linear layers."""
-    _uniform_(weight, math.sqrt(2 / (weight.shape[0] + weight.shape[1])))
+    _uniform_(weight, math.sqrt(2 / ((weight.shape[0] + weight.shape[1]) * math.prod(weight.shape[2:]))))
 
 
 def _uniform_(weight: Tensor, deviation: float) -> None:
@@ -66,23 +72,31 @@ def _uniform_(weight: Tensor, deviation: float) -> None:
         weight.uniform_(-deviation * math.sqrt(3), deviation * math.sqrt(3))
 
 
-def convolution(channels_in: int, channels_out: int, kernel: int) -> Convolution:
-    """Same-length convolution over (batch, position, channel) with the paper's initial weights."""
-    layer = Convolution(channels_in, channels_out, kernel)
+CONVOLUTIONS: dict[int, Callable[[int, int, int], Any]] = {1: Convolution, 2: Convolution2d}
+"""By the number of axes."""
+
+
+def convolution(channels_in: int, channels_out: int, kernel: int, *, axes: int = 1, bias: bool = True) -> Any:
+    """Same-size convolution over (batch, ..., channel) with the paper's initial weights."""
+    layer = CONVOLUTIONS[axes](channels_in, channels_out, kernel)
     he_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    else:
+        layer.bias = None
     return layer
 
 
-def pointwise(channels_in: int, channels_out: int) -> nn.Linear:
-    """1-wide convolution over (..., position, channel), with the paper's initial weights.
+def pointwise(channels_in: int, channels_out: int, *, bias: bool = True) -> nn.Linear:
+    """1-wide convolution over (..., channel), with the paper's initial weights.
 
     On samples (batch, position, symbol) it mixes the embeddings of the symbols, one matrix product whatever their
     number; a convolution would copy them to (batch, symbol, position) first.
     """
-    layer = nn.Linear(channels_in, channels_out)
+    layer = nn.Linear(channels_in, channels_out, bias=bias)
     he_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -94,73 +108,82 @@ def linear(values_in: int, values_out: int) -> nn.Linear:
     return layer
 
 
+class Branch(NamedTuple):
+    """What the residual blocks of a net have in common."""
+
+    kernel: int
+    axes: int = 1
+    """Of a sample, channels left out: 1 for sequences, 2 for pictures."""
+    norm: Norm = NORMS["none"]
+    leak: float = 0.0
+    """Slope of the rectifiers below 0."""
+    scale: float = SCALE
+    """Of what the block adds to its shortcut."""
+    bias: bool = True
+    """The first convolution has one; of sequences every convolution has."""
+    shortcut: Callable[[int, int], nn.Module] = partial(convolution, kernel=1)
+    """Channels before and after to the 1-wide convolution between them."""
+
+
 class ResidualBlock(nn.Module):
-    """x + 0.3 conv(relu(norm(conv(relu(norm(x)))))), the paper's block for language, which has no norm."""
+    """shortcut(x) + scale · conv(rectify(norm(conv(rectify(norm(x)))))), which may double or halve every axis.
 
-    def __init__(self, width: int, kernel: int, *, norm: str = "none", dropout: float = 0.0) -> None:
-        super().__init__()
-        self.first_norm, self.second_norm = NORMS[norm](width), NORMS[norm](width)
-        self.first = convolution(width, width, kernel)
-        self.second = convolution(width, width, kernel)
-        self.drop = Dropout(dropout)
+    Doubling repeats what the first convolution is given; halving takes means of what the second one gives. The shortcut
+    is x itself where the shape stays; else a 1-wide convolution on the smaller of its two sides, which commutes with
+    either and costs less there.
 
-    def inner(self, x: Tensor) -> Tensor:
-        """Return what the second convolution is given, (batch, position, channel)."""
-        return rectify(self.second_norm(self.first(rectify(self.first_norm(x)))))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (batch, position, channel)."""
-        return self.drop(torch.add(x, self.second(self.inner(x)), alpha=SCALE))  # type: ignore[no-any-return]
-
-
-class UpBlock(nn.Module):
-    """Nearest up-sampling by two around a scaled residual branch; the shortcut is a 1-wide convolution."""
-
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, *, norm: str = "none") -> None:
-        super().__init__()
-        self.first_norm, self.second_norm = NORMS[norm](channels_in), NORMS[norm](channels_out)
-        self.shortcut = convolution(channels_in, channels_out, 1)
-        self.first = convolution(channels_in, channels_out, kernel)
-        self.second = convolution(channels_out, channels_out, kernel)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, position, channels_in) -> (batch, 2 position, channels_out)."""
-        branch = self.first(double(rectify(self.first_norm(x), 0.2)))
-        branch = self.second(rectify(self.second_norm(branch), 0.2))
-        # a 1-wide convolution commutes with the up-sampling, and costs half before it
-        return torch.add(double(self.shortcut(x)), branch, alpha=SCALE)
-
-
-class DownBlock(nn.Module):
-    """Scaled residual branch, then average pooling by two; the shortcut pools, then convolves 1-wide."""
+    Source: He et al. 2016 (1603.05027), figure 1b; Gulrajani et al. 2017 (WGAN-GP) and its code, of language (no norm,
+    scale 0.3) and of pictures (scale 1).
+    """
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, *, norm: str = "none", dropout: float = 0.0
+        self, channels_in: int, channels_out: int, branch: Branch, *, resample: str = "none", dropout: float = 0.0
     ) -> None:
         super().__init__()
-        self.first_norm, self.second_norm = NORMS[norm](channels_in), NORMS[norm](channels_in)
-        self.shortcut = convolution(channels_in, channels_out, 1)
-        self.first = convolution(channels_in, channels_in, kernel)
-        self.second = convolution(channels_in, channels_out, kernel)
+        self.scale, self.leak, self.resample = branch.scale, branch.leak, resample
+        middle = channels_in if resample == "down" else channels_out
+        convolve = partial(convolution, kernel=branch.kernel, axes=branch.axes)
+        self.first_norm, self.second_norm = branch.norm(channels_in), branch.norm(middle)
+        same = resample == "none" and channels_in == channels_out
+        self.shortcut = nn.Identity() if same else branch.shortcut(channels_in, channels_out)
+        self.first = convolve(channels_in, middle, bias=branch.bias)
+        self.second = convolve(middle, channels_out)
         self.drop = Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, 2 position, channels_in) -> (batch, position, channels_out)."""
-        branch = self.first(rectify(self.first_norm(x), 0.2))
-        branch = self.second(rectify(self.second_norm(branch), 0.2))
-        return self.drop(torch.add(self.shortcut(halve(x)), halve(branch), alpha=SCALE))  # type: ignore[no-any-return]
+    def inner(self, x: Tensor, *labels: Tensor) -> Tensor:
+        """Return what the second convolution is given, (batch, ..., channel)."""
+        y = rectify(self.first_norm(x, *labels), self.leak)
+        y = self.first(double(y) if self.resample == "up" else y)
+        return rectify(self.second_norm(y, *labels), self.leak)
+
+    def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
+        """(batch, ..., channels_in) -> (batch, ..., channels_out), under labels (batch,) if the norms go by them."""
+        branch = self.second(self.inner(x, *labels))
+        if self.resample == "down":
+            x, branch = halve(x), halve(branch)
+        x = self.shortcut(x)
+        x = double(x) if self.resample == "up" else x
+        return self.drop(torch.add(x, branch, alpha=self.scale))  # type: ignore[no-any-return]
 
 
 def double(x: Tensor) -> Tensor:
-    """Every position twice: (batch, position, channel) -> (batch, 2 position, channel)."""
-    return x.unsqueeze(2).expand(-1, -1, 2, -1).flatten(1, 2)
+    """Every place twice along each axis: (batch, ..., channel), twice as long."""
+    places = x.shape[1:-1]
+    apart = x.reshape(len(x), *(size for length in places for size in (length, 1)), x.shape[-1])
+    twice = apart.expand(-1, *(-1, 2) * len(places), -1)
+    return twice.reshape(len(x), *(2 * length for length in places), x.shape[-1])
 
 
 def halve(x: Tensor) -> Tensor:
-    """Mean of neighbouring positions: (batch, 2 position, channel) -> (batch, position, channel)."""
-    return x.reshape(len(x), -1, 2, x.shape[2]).mean(2)
+    """Mean of neighbouring places along each axis: (batch, ..., channel), half as long."""
+    pairs = (size for length in x.shape[1:-1] for size in (length // 2, 2))
+    return x.reshape(len(x), *pairs, x.shape[-1]).mean(tuple(range(2, 2 * x.dim() - 3, 2)))
+
+
+USUAL = ("none", "relu", 0)
+"""What an option is where it is not chosen."""
 
 
 def chosen(**options: Any) -> dict[str, Any]:
-    """Return the options of a net that are neither "none" nor 0, so that nets that lack them can be built without."""
-    return {name: value for name, value in options.items() if value not in ("none", 0)}
+    """Return the options of a net that are not as usual, so that nets that lack them can be built without."""
+    return {name: value for name, value in options.items() if value not in USUAL}

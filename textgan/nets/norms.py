@@ -1,4 +1,4 @@
-"""Normalisation over (batch, position, channel): each layer has a learned scale and shift a channel."""
+"""Normalisation over (batch, ..., channel), of sequences or pictures, with a learned scale and shift a channel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REFERENCE = 64  # rows of noise that virtual batch norm goes by; the paper says 
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """To mean 0 and variance 1 of each channel over (batch, position); in evaluation by the running statistics.
+    """To mean 0 and variance 1 of each channel over all other axes; in evaluation by the running statistics.
 
     It mixes samples: no critic whose slope is taken may have it.
 
@@ -22,8 +22,27 @@ class BatchNorm(nn.BatchNorm1d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (batch, position, channel)."""
-        return super().forward(x.flatten(0, 1)).view(x.shape)
+        """Keep the shape (batch, ..., channel)."""
+        return super().forward(x.flatten(0, -2)).view(x.shape)
+
+
+class ConditionalBatchNorm(BatchNorm):
+    """Batch norm with a scale and a shift a channel and label, which start as 1 and 0; all labels share the statistics.
+
+    Source: Dumoulin, Shlens & Kudlur 2017 (1610.07629), eq. 5, there of instance norm; of batch norm in the conditional
+    generator of Gulrajani et al. 2017, section 5.3 and its code.
+    """
+
+    def __init__(self, channels: int, *, labels: int) -> None:
+        super().__init__(channels, affine=False)
+        self.scale = nn.Parameter(torch.ones(labels, channels))
+        self.shift = nn.Parameter(torch.zeros(labels, channels))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]
+        """Keep the shape (batch, ..., channel) of samples under labels (batch,)."""
+        shape = (len(x), *(1 for _ in x.shape[1:-1]), -1)
+        scale, shift = (values[condition].view(shape) for values in (self.scale, self.shift))
+        return torch.addcmul(shift, super().forward(x), scale)
 
 
 class Affine(nn.Module):
@@ -36,13 +55,13 @@ class Affine(nn.Module):
 
 
 class LayerNorm(Affine):
-    """To mean 0 and variance 1 of each sample over (position, channel) together: the norm of the paper's critics.
+    """To mean 0 and variance 1 of each sample over all its axes together: the norm of the paper's critics.
 
     Source: Ba, Kiros & Hinton 2016, eq. 3; Gulrajani et al. 2017, section 4, in place of a critic's batch norm.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (batch, position, channel)."""
+        """Keep the shape (batch, ..., channel)."""
         return F.layer_norm(x, x.shape[1:], eps=EPSILON) * self.weight + self.bias
 
 
@@ -56,11 +75,12 @@ class VirtualBatchNorm(Affine):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (64 + batch, position, channel)."""
+        """Keep the shape (64 + batch, ..., channel)."""
         x = x.to(self.weight.dtype)  # bfloat16 would be too coarse for a variance
         reference, rows = x[:REFERENCE], x[REFERENCE:]
-        spread, mean = torch.var_mean(reference, (0, 1), correction=0)
-        own_spread, own_mean = torch.var_mean(rows, 1, correction=0, keepdim=True)
+        places = tuple(range(1, x.dim() - 1))
+        spread, mean = torch.var_mean(reference, (0, *places), correction=0)
+        own_spread, own_mean = torch.var_mean(rows, places, correction=0, keepdim=True)
         own = 1 / (REFERENCE + 1)
         # the mean square less the mean's square, in the form that does not lose its digits
         mixed_spread = own * own_spread + (1 - own) * (spread + own * (own_mean - mean).square())
@@ -76,13 +96,18 @@ def _none(channels: int) -> nn.Module:
     return nn.Identity()
 
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {
+Norm = Callable[[int], nn.Module]
+"""Channels to the norm of so many."""
+NORMS: dict[str, Callable[..., nn.Module]] = {
     "none": _none,
     "batch": BatchNorm,
     "layer": LayerNorm,
     "virtual_batch": VirtualBatchNorm,
+    "conditional_batch": ConditionalBatchNorm,
 }
-"""Channels to the norm of so many."""
+"""Each a `Norm`; of those by label, once it has their number."""
+BY_LABEL = frozenset({"conditional_batch"})
+"""Norms that are given the samples' labels: a net that has one is conditional by itself."""
 
 REFERENCES = {"virtual_batch": REFERENCE}
 """Rows of reference noise that a norm needs before a generator's own."""

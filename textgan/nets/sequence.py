@@ -11,36 +11,12 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textgan.contract import BoundRelaxation, Output
-from textgan.nets.layers import SCALE, DownBlock, ResidualBlock, UpBlock, linear, pointwise, rectify
-from textgan.nets.norms import reference_noise
-
-
-class OnePassGenerator(nn.Module):
-    """A generator that makes all positions' logits at once and relaxes them once."""
-
-    reference: Tensor | None
-    """Noise (row, latent) that goes through the net before every batch, for a norm that needs it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("reference", None)
-
-    def make_logits(self, noise: Tensor) -> Tensor:
-        """Noise (batch, latent) to logits (batch, position, symbol)."""
-        raise NotImplementedError
-
-    def forward(self, noise: Tensor, relax: BoundRelaxation) -> Output:
-        """Generate one sample a row of noise."""
-        if self.reference is None:
-            logits = self.make_logits(noise)
-        else:
-            logits = self.make_logits(torch.cat([self.reference, noise]))[len(self.reference) :]
-        return Output(logits, *relax(logits))
+from textgan.nets.layers import SCALE, Branch, ResidualBlock, linear, pointwise, rectify
+from textgan.nets.norms import NORMS, reference_noise
+from textgan.nets.one_pass import OnePassGenerator
 
 
 class PaperGenerator(OnePassGenerator):
@@ -55,7 +31,8 @@ class PaperGenerator(OnePassGenerator):
         super().__init__()
         self.length = length
         self.enter = linear(latent, width * length)
-        self.blocks = nn.Sequential(*(ResidualBlock(width, kernel, norm=norm) for _ in range(blocks)))
+        branch = Branch(kernel, norm=NORMS[norm])
+        self.blocks = nn.Sequential(*(ResidualBlock(width, width, branch) for _ in range(blocks)))
         self.leave = pointwise(width, symbols)
         self.register_buffer("reference", reference_noise(norm, latent))
 
@@ -84,7 +61,8 @@ class PaperCritic(nn.Module):
     ) -> None:
         super().__init__()
         self.enter = pointwise(symbols, width)
-        drawn = (ResidualBlock(width, kernel, norm=norm, dropout=dropout) for _ in range(blocks))
+        branch = Branch(kernel, norm=NORMS[norm])
+        drawn = (ResidualBlock(width, width, branch, dropout=dropout) for _ in range(blocks))
         self.blocks, self.folded = nn.Sequential(*drawn), dropout == 0
         self.score = linear(width * length, 1)
 
@@ -106,7 +84,10 @@ class PaperCritic(nn.Module):
         weight = self.score.weight.view(1, -1, x.shape[1]).mT  # (1, position, channel)
         through = SCALE * last.second.adjoint(weight)
         constant = self.score.bias + SCALE * (weight.sum((0, 1)) @ last.second.bias)
-        return x.flatten(1) @ weight.flatten() + last.inner(x).flatten(1) @ through.flatten() + constant
+        return x.flatten(1) @ weight.flatten() + last.inner(x).flatten(1) @ through.flatten() + constant  # type: ignore[no-any-return]
+
+
+LEAK = 0.2  # slope below 0 of the rectifiers of the up- and down-sampling pair
 
 
 def halvings(length: int) -> int:
@@ -133,14 +114,15 @@ class UpsamplingGenerator(OnePassGenerator):
         channels = widths(width, scales)[::-1]  # shortest first
         self.length, self.start = length, math.ceil(length / 2**scales)
         self.enter = linear(latent, channels[0] * self.start)
-        self.blocks = nn.Sequential(*(UpBlock(a, b, kernel, norm=norm) for a, b in pairwise(channels)))
+        branch = Branch(kernel, norm=NORMS[norm], leak=LEAK)
+        self.blocks = nn.Sequential(*(ResidualBlock(a, b, branch, resample="up") for a, b in pairwise(channels)))
         self.leave = pointwise(width, symbols)
         self.register_buffer("reference", reference_noise(norm, latent))
 
     def make_logits(self, noise: Tensor) -> Tensor:
         """Noise (batch, latent) to logits (batch, position, symbol)."""
         x = self.blocks(self.enter(noise).unflatten(1, (-1, self.start)).mT.contiguous())
-        return self.leave(rectify(x, 0.2)[:, : self.length])  # type: ignore[no-any-return]
+        return self.leave(rectify(x, LEAK)[:, : self.length])  # type: ignore[no-any-return]
 
 
 class DownsamplingCritic(nn.Module):
@@ -163,15 +145,16 @@ class DownsamplingCritic(nn.Module):
         end = math.ceil(length / 2**scales)
         self.filler = end * 2**scales - length  # empty positions that make every halving even
         self.enter = pointwise(symbols, width)
+        branch = Branch(kernel, norm=NORMS[norm], leak=LEAK)
         self.blocks = nn.Sequential(
-            *(DownBlock(a, b, kernel, norm=norm, dropout=dropout) for a, b in pairwise(channels))
+            *(ResidualBlock(a, b, branch, resample="down", dropout=dropout) for a, b in pairwise(channels))
         )
         self.score = linear(channels[-1] * end, 1)
 
     def features(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to features (batch, channel * position)."""
         x = F.pad(F.linear(samples, self.enter.weight), (0, 0, 0, self.filler)) + self.enter.bias
-        return rectify(self.blocks(x), 0.2).mT.flatten(1)
+        return rectify(self.blocks(x), LEAK).mT.flatten(1)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Samples (batch, position, symbol) to scores (batch,)."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from textgan.figures import PICTURES, four, picture_name
+from textgan.figures import PICTURES, picture_figure, picture_name
 from textgan.report.document import Figure
 
 Evaluation = Mapping[str, Any]
@@ -31,10 +32,11 @@ def likenesses(found: Evaluation) -> Iterator[Figure]:
     for key in PICTURES:
         if figure := found.get(key):
             low, high, value, floor = (figure.get(side) for side in ("low", "high", "value", "floor"))
-            interval = "" if low is None or high is None else f"{four(low)} to {four(high)}"
-            apart = "" if value is None or floor is None else f"{value - floor:+.4g}"
+            told = partial(picture_figure, key)
+            interval = "" if low is None or high is None else f"{told(low)} to {told(high)}"
+            apart = "" if value is None or floor is None else f"{'' if value < floor else '+'}{told(value - floor)}"
             name = picture_name(key, found["extractor"])
-            yield Figure(name, four(value), interval, four(floor), apart, SAYS[key])
+            yield Figure(name, told(value), interval, told(floor), apart, SAYS[key])
 
 
 def counts(found: Evaluation) -> str:

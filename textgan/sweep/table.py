@@ -14,7 +14,7 @@ from textgan.report.sweeps import COUNTED, Row, Spread, Summary, markdown, plot,
 from textgan.sweep.grid import Cell, Sweep, shorts
 from textgan.sweep.results import Result, curve, figures
 
-USUAL = ("jsd.4", "words", "unique")
+USUAL = ("jsd.4", "words", "frechet", "class_score", "precision", "recall", "unique")
 MOST = 6  # columns of what has none of the usual figures
 
 

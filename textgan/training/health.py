@@ -75,7 +75,7 @@ def _good(evaluation: Row) -> bool:
 
 SHARES: Mapping[str, Callable[[float, float, int | None], str]] = {
     "unique": lambda value, floor, count: (
-        f"{100 * value:.2g} % of {f'{count:,} ' if count else ''}samples are distinct (real text {100 * floor:.3g} %)"
+        f"{100 * value:.2g} % of {f'{count:,} ' if count else ''}samples are distinct (real ones {100 * floor:.3g} %)"
     ),
     "balanced": lambda value, floor, count: f"its samples are good, but of {value:g} modes (real ones of {floor:g})",
 }

@@ -1,0 +1,1 @@
+"""Extractors: pictures to the features that distances are taken on."""

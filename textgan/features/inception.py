@@ -1,0 +1,73 @@
+"""The Inception net that FID, KID and the Inception score are of, through torch-fidelity."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+from textgan import files
+from textgan.errors import TextganError
+from textgan.features.extractor import Extractor, Rows, in_colour
+
+PUBLISHED = "6726825d"  # the digest of the published weights begins so
+FETCHED = f"weights-inception-2015-12-05-{PUBLISHED}.pth"  # what torch-fidelity calls them in torch's cache
+NAME = "inception-v3-compat"
+TOGETHER = 50
+
+
+def inception(
+    *, train: Rows, labels: Any | None, classes: int, cache: Path, weights: str, device: torch.device,
+    tell: Callable[[str], None],
+) -> Extractor:  # fmt: skip
+    """Return the net's 2,048 features of the last mean, and its probabilities of 1,008 classes, without their bias.
+
+    Its name, by which alone figures are called FID, KID and IS, is kept for the published weights; others have the
+    first digits of their digest in it. The library unpickles the file of weights: give it none that you do not trust.
+
+    Raises:
+        TextganError: the library is not installed or cannot be imported; the weights are not there, or are no such.
+
+    Source: Heusel et al. 2017; the port of TensorFlow's graph and its resizing, Obukhov et al. 2020 (torch-fidelity).
+    """
+    path = Path(weights).expanduser() if weights else Path(torch.hub.get_dir()) / "checkpoints" / FETCHED
+    if weights and not path.is_file():
+        raise TextganError(f"evaluation.weights: there is no file {path}")
+    net = _net(str(path) if weights else None).to(device)
+    digest = files.sha256(path)
+    name = NAME if digest.startswith(PUBLISHED) else f"inception-{digest[:4]}"
+    if name != NAME:
+        tell(f"{path} does not hold the published weights; figures are called FD, KD and CS, not FID, KID and IS")
+    return Extractor(name, lambda rows: _look(net, rows), device, TOGETHER)
+
+
+def _net(weights: str | None) -> nn.Module:
+    try:
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    except (ImportError, RuntimeError) as error:  # a torchvision of another torch raises the latter
+        raise TextganError(
+            f"evaluation.extractor inception needs torch-fidelity ({error}): pip install 'textgan[fidelity]'"
+        ) from error
+    try:
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net: nn.Module = FeatureExtractorInceptionV3(
+                NAME, ["2048", "logits_unbiased"], feature_extractor_weights_path=weights, verbose=False
+            )
+    except URLError as error:
+        raise TextganError(
+            f"the Inception weights cannot be fetched ({error.reason}); name a copy of {FETCHED} in evaluation.weights"
+        ) from error
+    except (OSError, RuntimeError, ValueError, LookupError, EOFError) as error:
+        raise TextganError(f"{weights or FETCHED} holds no Inception weights: {error}") from error
+    return net
+
+
+def _look(net: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
+    features, logits = net(in_colour(rows))
+    return features, logits
