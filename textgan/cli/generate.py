@@ -77,13 +77,7 @@ class Asked:
 @click.option("-n", "count", type=click.IntRange(min=0), metavar="N", default=100, help="How many (100).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of what is drawn (0).")
 @TEMPERATURE
-<<<<<<< HEAD
 @click.option("--label", metavar="NAME", help="Class of all samples. By default they are as frequent as in training.")
-=======
-@click.option(
-    "--label", metavar="NAME", help="Class of all samples. By default classes are as frequent as in training."
-)
->>>>>>> origin/main
 @click.option("--by-label", is_flag=True, help="So many of each class, one class after the other.")
 @OUT
 @JSON
