@@ -98,11 +98,11 @@ def generate(
         raise UsageError("--label names one class and --by-label takes all; give one of them")
     folder = folder or model.newest_run()
     trained = model.load(folder)
-    asked = Asked(folder, trained, count, seed, temperature, _classes(trained) if by_label else [label])
+    asked = Asked(folder, trained, count, seed, temperature, classes_of(trained) if by_label else [label])
     WRITERS.get(trained.space.kind, _lines)(asked, out, as_json)
 
 
-def _classes(trained: Model) -> list[str]:
+def classes_of(trained: Model) -> list[str]:
     """The classes that a model was taught, in their order."""
     if not trained.space.labels:
         raise UsageError("this model was trained without labels; leave --by-label out")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from textgan.figures import picture_name
 from textgan.pixels import Pictures
@@ -17,6 +17,7 @@ from textgan.report.pictures import data_uri, grid, zoomed
 
 LEGEND = {"samples": "samples", "real": "real pictures"}
 POINTS = 150  # of a curve of losses, each the mean of as many steps
+PAIRS = 18  # samples beside training pictures
 AT_A_GLANCE = ("frechet", "precision", "recall", "coverage", "unique", "copies")
 DRAWN = ("frechet", "kernel", "class_score", "precision", "recall", "coverage")
 PLAYERS = ("critic", "generator")
@@ -28,13 +29,8 @@ GENERAL = (
 )
 
 
-class Neighbour(NamedTuple):
-    """A sample beside the training picture that is nearest to it."""
-
-    sample: Pictures
-    nearest: Pictures
-    distance: float
-    """Of their features."""
+Pair = tuple[Pictures, Pictures, float]
+"""A sample, the training picture nearest to it by features, and their distance."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,8 @@ class Gallery:
     """Samples of each class, by its name."""
     paths: Sequence[Sequence[Pictures]] = ()
     """Samples along paths between two points of latent space."""
-    neighbours: Sequence[Neighbour] = ()
-    """The nearest pairs first."""
+    pairs: Sequence[Pair] = ()
+    """The nearest first; of many, the first 18 are shown."""
     history: Sequence[Mapping[str, Any]] = ()
     """Rows of metrics.jsonl."""
     settings: Mapping[str, Any] | None = None
@@ -90,7 +86,7 @@ def _sections(gallery: Gallery) -> Iterator[Section]:
     yield Section("pictures", "Pictures", f'<div class="sides">{shown}</div>' if shown else "")
     yield Section("classes", "By class", "".join(_strip(of, name) for name, of in gallery.classes))
     yield Section("paths", "Between two points of latent space", _paths(gallery.paths))
-    yield Section("nearest", "Nearest training pictures", _neighbours(gallery.neighbours))
+    yield Section("nearest", "Nearest training pictures", _pairs(gallery.pairs))
     yield Section("numbers", "The numbers", numbers(likenesses(gallery.found), "real pictures"))
     yield Section("training", "Over training", beside(_curves(gallery.history)))
     yield Section("configuration", "Configuration", configuration(gallery.settings or {}))
@@ -128,20 +124,20 @@ def _paths(paths: Sequence[Sequence[Pictures]]) -> str:
     return f"{told}{strips}" if strips else ""
 
 
-def _neighbours(pairs: Sequence[Neighbour]) -> str:
-    """Each sample beside its nearest training picture, the nearest pairs first."""
+def _pairs(pairs: Sequence[Pair]) -> str:
+    """The samples that are nearest to a training picture, each beside it."""
     if not pairs:
         return ""
-    found = "".join(
-        f'<figure class="pair">{_image(pair[:2], 2, "a sample and its nearest training picture")}'
-        f"<figcaption>{pair.distance:.3g}</figcaption></figure>"
-        for pair in pairs
+    shown = "".join(
+        f'<figure class="pair">{_image(sides, 2, "a sample and its nearest training picture")}'
+        f"<figcaption>{distance:#.3g}</figcaption></figure>"
+        for *sides, distance in pairs[:PAIRS]
     )
     told = (
-        f"<p>Of {len(pairs):,} samples each, on the left, beside the training picture nearest to it by features, with "
-        "the distance between the two; the nearest first. Pairs that are the same picture would be copies.</p>"
+        f"<p>Of {len(pairs):,} samples those nearest to a training picture by features: the sample on the left, the "
+        "training picture on the right, their distance below. Pairs of one picture would be copies.</p>"
     )
-    return f'{told}<div class="pairs">{found}</div>'
+    return f'{told}<div class="pairs">{shown}</div>'
 
 
 # --- curves ---------------------------------------------------------------------------------------------------------

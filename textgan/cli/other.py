@@ -1,0 +1,44 @@
+"""What `textgan report` is asked of a run on samples that are no text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from textgan.errors import UsageError
+
+if TYPE_CHECKING:
+    from textgan.model import Model
+
+
+class Asked(NamedTuple):
+    """A run, and the options that are not for text alone."""
+
+    run: Path
+    trained: Model
+    notes: Sequence[str]
+    """What went wrong in training."""
+    count: int | None
+    seed: int
+    as_json: bool
+    html: Path | None
+    fail_above: Sequence[str]
+    fail_below: Sequence[str]
+
+
+def refuse_others(taken: Collection[str], asked: Asked, what: str) -> None:
+    """Refuse the options that samples of a kind, which `what` says, do not take.
+
+    Raises:
+        UsageError: one was given.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) is not click.core.ParameterSource.DEFAULT
+        if given and parameter.name not in taken:
+            raise UsageError(
+                f"{parameter.opts[0]}: {asked.run} generates {what}, and this is not for them; leave it out"
+            )
