@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from textgan.model import Model
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """A run, and the options that are not for text alone."""
 
     run: Path
