@@ -83,6 +83,7 @@ ALLOWED = {
         "metrics",
         "model",
         "oracles",
+        "pixels",
         "report",
         "runs",
         "settings",

@@ -59,7 +59,7 @@ def test_every_kind_stands_in_every_table() -> None:
         ("8gaussians", "toy"),
         ("names", "text"),
         ("my.txt", "text"),
-        ("cifar10", "text"),
+        ("cifar10", "image"),
     ],  # says itself that it is not yet
 )
 def test_the_kind_of_a_corpus(corpus: str, kind: str) -> None:

@@ -40,7 +40,7 @@ def summary(corpus: Corpus[Pixels]) -> str:
     classes = len(corpus.facts["classes"])
     return (
         f"{len(corpus.train):,} training and {len(corpus.heldout):,} held-out {corpus.space.samples}"
-        f"{f' of {classes} classes' if classes else ''}, held out by {corpus.facts['split']}"
+        f"{f' of {classes} classes' if classes else ''}; split: {corpus.facts['split']}"
     )
 
 

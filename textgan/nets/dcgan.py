@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from textgan.nets.convolution2d import Convolution2d, TransposedConvolution2d
 from textgan.nets.image import START, channels_first, channels_last, doublings
-from textgan.nets.layers import he_uniform_, linear, rectify
+from textgan.nets.layers import linear, rectify, strided, transposed
 from textgan.nets.norms import NORMS, reference_noise
 from textgan.nets.one_pass import OnePassGenerator
 
@@ -64,22 +63,6 @@ class Stage(nn.Module):
         return self.nonlinearity.apply(self.norm(self.layer(x)), self.leak)
 
 
-def smaller(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
-    """A convolution of stride 2."""
-    return _drawn(Convolution2d(channels_in, channels_out, kernel, stride=2))
-
-
-def larger(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
-    """A transposed convolution of stride 2."""
-    return _drawn(TransposedConvolution2d(channels_in, channels_out, kernel))
-
-
-def _drawn(layer: Any) -> nn.Module:
-    he_uniform_(layer.weight, stride=2)
-    nn.init.zeros_(layer.bias)
-    return layer  # type: ignore[no-any-return]
-
-
 def doubling(width: int, count: int) -> list[int]:
     """Channels of `count` stages, the finest first: each has twice those of the one before."""
     return [width << scale for scale in range(count)]
@@ -120,9 +103,9 @@ class DCGANGenerator(OnePassGenerator):
             return Stage(layer, NORMS[norm](channels * parts), between, 0.0)
 
         first = nn.Sequential(linear(latent, wide[0] * parts * START**2), nn.Unflatten(1, (START, START, -1)))
-        later = (stage(larger(a, b * parts, kernel), b) for a, b in pairwise(wide))
+        later = (stage(transposed(a, b * parts, kernel), b) for a, b in pairwise(wide))
         self.stages = nn.Sequential(stage(first, wide[0]), *later)
-        self.leave = larger(width, channels, kernel)
+        self.leave = transposed(width, channels, kernel)
         self.register_buffer("reference", reference_noise(norm, latent))
 
     def make_logits(self, noise: Tensor) -> Tensor:
@@ -164,7 +147,7 @@ class DCGANCritic(nn.Module):
         wide, parts = doubling(width, doublings(side)), between.parts
 
         def stage(a: int, b: int, norm: str) -> Stage:
-            return Stage(smaller(a, b * parts, kernel), NORMS[norm](b * parts), between, LEAK)
+            return Stage(strided(a, b * parts, kernel), NORMS[norm](b * parts), between, LEAK)
 
         later = (stage(a, b, norm) for a, b in pairwise(wide))
         self.stages = nn.Sequential(stage(channels, width, "none"), *later)

@@ -13,7 +13,7 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from textgan.nets.convolution import Convolution
-from textgan.nets.convolution2d import Convolution2d
+from textgan.nets.convolution2d import Convolution2d, TransposedConvolution2d
 from textgan.nets.dropout import Dropout
 from textgan.nets.linear_map import linear_map
 from textgan.nets.norms import NORMS, Norm
@@ -85,6 +85,22 @@ def convolution(channels_in: int, channels_out: int, kernel: int, *, axes: int =
     else:
         layer.bias = None
     return layer
+
+
+def strided(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
+    """Convolution of stride 2 over (batch, y, x, channel), which halves both sides; the paper's initial weights."""
+    return _drawn(Convolution2d(channels_in, channels_out, kernel, stride=2))
+
+
+def transposed(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
+    """The transpose of one, which doubles both sides."""
+    return _drawn(TransposedConvolution2d(channels_in, channels_out, kernel))
+
+
+def _drawn(layer: Any) -> nn.Module:
+    he_uniform_(layer.weight, stride=2)
+    nn.init.zeros_(layer.bias)
+    return layer  # type: ignore[no-any-return]
 
 
 def pointwise(channels_in: int, channels_out: int, *, bias: bool = True) -> nn.Linear:

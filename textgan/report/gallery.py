@@ -98,9 +98,11 @@ def _sections(gallery: Gallery) -> Iterator[Section]:
 
 
 def _image(pictures: Sequence[Pictures], columns: int | None, name: str) -> str:
-    """Pictures beside each other, enlarged by the page, which keeps it small; they shrink where there is less room."""
-    whole, zoom = grid(pictures, columns, scale=1, gap=1), zoomed(pictures[0])
-    height, width = (zoom * side for side in whole.shape[:2])
+    """Pictures beside each other, enlarged by the page too, which keeps it small; where there is no room they shrink."""
+    zoom = zoomed(pictures[0])
+    scale = max(1, zoom // 4)
+    whole = grid(pictures, columns, scale, gap=1)
+    height, width = (side * zoom // scale for side in whole.shape[:2])
     return f'<img src="{data_uri(whole)}" width="{width}" height="{height}" alt="{plain(name)}">'
 
 

@@ -51,8 +51,8 @@ def grid(
 
 def zoomed(picture: Pictures) -> int:
     """Return the whole factor by which a small picture (y, x, channel) can be seen, 1 of a large one."""
-    height, width = picture.shape[:2]
-    return max(1, SEEN // max(height, width))
+    height, width, _ = picture.shape
+    return max(1, SEEN // int(max(height, width)))
 
 
 def enlarged(pictures: Pictures, scale: int) -> Pictures:
