@@ -140,7 +140,9 @@ class Terminal(Lines):
         """Replace the figures and samples under the bar; of pictures a row of them."""
         from rich.text import Text
 
-        shown = [Text(printable(line)) for line in lines(samples)] or [row_of(self.console, samples)]
+        shown = [Text(printable(line)) for line in lines(samples)]
+        if samples and not shown:
+            shown = [row_of(self.console, samples)]
         self.under = [Text(f"step {step}: {figures(metrics)}"), *shown]
 
     def note(self, text: str) -> None:
