@@ -342,7 +342,7 @@ def test_what_the_critic_classifies_is_told(measured: Command, monkeypatch: pyte
 def test_limits_end_in_exit_code_3_after_all_is_written(measured: Command, home: Path, tmp_path: Path) -> None:
     (home / "runs" / "one" / "report.json").unlink(missing_ok=True)
     page = tmp_path / "p.html"
-    code, out, err = measured("report", "--fail-above", "frechet=1e-9", "--fail-below", "unique=2", "--html", str(page))
+    code, _, err = measured("report", "--fail-above", "frechet=1e-9", "--fail-below", "unique=2", "--html", str(page))
     assert code == 3
     assert "frechet is " in err
     assert "unique is 1, below 2" in err
@@ -375,6 +375,41 @@ def test_what_only_text_has_is_refused(arguments: str, message: str, measured: C
     code, out, err = measured("report", "runs/one", *arguments.split())
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+def test_runs_on_the_same_pictures_are_compared(measured: Command, home: Path) -> None:
+    made = new_model()
+    with torch.no_grad():
+        for parameter in made.net.parameters():
+            parameter.zero_()
+    made.save(home / "grey")
+    code, out, err = measured("compare", "runs/one", "grey", "--count", "40", "--seed", "1")
+    assert (code, err) == (0, "drawing 40 samples from runs/one\ndrawing 40 samples from grey\n")
+    assert out.startswith("40 generated pictures against 40 held-out ones, on the features of pixels-1.")
+    rows = {cells[0]: cells[1:] for line in out.splitlines() if (cells := line.split())}
+    assert rows["one"] == ["grey", "real", "pictures", "best"]
+    unique, distance = rows["unique"], rows["FD[pixels-1]"]
+    assert (unique[0].rstrip("*"), unique[1], unique[-2:]) == ("1.000", "0.025", ["as", "real"])
+    assert sum(cell.endswith("*") for cell in distance) == 1
+    assert (float(distance[0].rstrip("*~")) < float(distance[1].rstrip("*~"))) == distance[0].endswith("*")
+    told = json.loads(measured("compare", "runs/one", "grey", "--count", "40", "--seed", "1", "--json")[1])
+    assert [side["name"] for side in told["sides"]] == ["one", "grey"]
+    assert told["sides"][1]["report"]["unique"]["value"] == 1 / 40
+    assert told["sides"][0]["report"]["samples"] == 40
+
+
+def test_runs_on_other_pictures_are_not(measured: Command, home: Path) -> None:
+    other = new_model()
+    other.facts["corpus"] = other.facts["corpus"] | {"fingerprint": "cd"}
+    other.save(home / "other")
+    code, out, err = measured("compare", "runs/one", "other")
+    assert (code, out) == (1, "")
+    assert "other was not trained on the pictures that runs/one was, or not at their size" in err
+    code, _, err = measured("compare", "runs/one", "--models", "3")
+    assert (code, err) == (
+        2,
+        "textgan: error: --models: runs/one generates pictures, and this is not for them; leave it out\n",
+    )
 
 
 # --- while training

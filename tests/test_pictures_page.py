@@ -85,6 +85,7 @@ def test_counts_and_classification_are_said() -> None:
         (changed(copies=(0.5, 0.0)), []),
         (changed(precision=(0.4, 0.9)), ["few samples look real: 40.0% "]),
         (changed(precision=(0.45, 0.9)), []),
+        (changed(recall=(0.3, 0.9)), ["vary little: 30.0% of real pictures lie among them"]),
         (changed(coverage=(0.1, 0.9), unique=(0.01, 1)), ["repeat one another", "missing: samples come near to 10.0%"]),
     ],
 )

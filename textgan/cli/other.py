@@ -1,4 +1,4 @@
-"""What `textgan report` is asked of a run on samples that are no text."""
+"""What commands on text are asked of runs on samples that are none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """A run, and the options that are not for text alone."""
+    """A run, and the options of `textgan report` that are not for text alone."""
 
     run: Path
     trained: Model
@@ -31,7 +31,7 @@ class Asked:
     fail_below: Sequence[str]
 
 
-def refuse_others(taken: Collection[str], asked: Asked, what: str) -> None:
+def refuse_others(taken: Collection[str], run: Path, what: str) -> None:
     """Refuse the options that samples of a kind, which `what` says, do not take.
 
     Raises:
@@ -41,6 +41,4 @@ def refuse_others(taken: Collection[str], asked: Asked, what: str) -> None:
     for parameter in context.command.params:
         given = context.get_parameter_source(str(parameter.name)) is not click.core.ParameterSource.DEFAULT
         if given and parameter.name not in taken:
-            raise UsageError(
-                f"{parameter.opts[0]}: {asked.run} generates {what}, and this is not for them; leave it out"
-            )
+            raise UsageError(f"{parameter.opts[0]}: {run} generates {what}, and this is not for them; leave it out")

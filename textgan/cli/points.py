@@ -27,7 +27,7 @@ def measure(asked: Asked) -> tuple[dict[str, Any], list[str]]:
     Raises:
         UsageError: an option was given that points do not take.
     """
-    refuse_others(TAKEN, asked, "points")
+    refuse_others(TAKEN, asked.run, "points")
     from textgan import assemble
 
     found = {"schema": 1, "model": str(asked.run), "seed": asked.seed}

@@ -98,7 +98,7 @@ def _sections(gallery: Gallery) -> Iterator[Section]:
 
 
 def _image(pictures: Sequence[Pictures], columns: int | None, name: str) -> str:
-    """Pictures beside each other, enlarged by the page too, which keeps it small; where there is no room they shrink."""
+    """Pictures beside each other, enlarged by the page too, which keeps it small; they shrink to its width."""
     zoom = zoomed(pictures[0])
     scale = max(1, zoom // 4)
     whole = grid(pictures, columns, scale, gap=1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from textgan.figures import PICTURES, picture_figure, picture_name
+from textgan.metrics.metric import Metric
 from textgan.report.document import Figure
 
 Evaluation = Mapping[str, Any]
@@ -22,6 +23,11 @@ SAYS = {
     "unique": "Different samples over all samples.",
     "copies": "Samples nearer to a training picture than 1 % of held-out ones are; more is memory, not invention.",
 }
+BETTER: dict[str, Literal["lower", "near the floor"]] = {
+    "frechet": "lower", "kernel": "lower", "density": "near the floor", "unique": "near the floor",
+    "copies": "near the floor",
+}  # fmt: skip
+"""Which way a figure is better, where that is not upwards."""
 SOME = 0.5  # of real pictures' precision or coverage, below which something is plainly wrong
 DIFFERENT = 0.9  # likewise of their unique share
 COPIED = 3.0  # times real pictures' share of copies, above which it is no chance
@@ -37,6 +43,14 @@ def likenesses(found: Evaluation) -> Iterator[Figure]:
             apart = "" if value is None or floor is None else f"{'' if value < floor else '+'}{told(value - floor)}"
             name = picture_name(key, found["extractor"])
             yield Figure(name, told(value), interval, told(floor), apart, SAYS[key])
+
+
+def metrics(found: Evaluation) -> Iterator[Metric]:
+    """Yield the figures that an evaluation has, as they are compared."""
+    for key in PICTURES:
+        if figure := found.get(key):
+            value, floor, low, high = (figure.get(side) for side in ("value", "floor", "low", "high"))
+            yield Metric(key, "", value, floor, BETTER.get(key, "higher"), {}, low, high)
 
 
 def counts(found: Evaluation) -> str:
@@ -68,6 +82,7 @@ def faults(found: Evaluation) -> list[str]:
             "the samples copy: {} of them are nearer to a training picture than usual",
         ),
         (ratios["precision"] < SOME, "precision", "few samples look real: {} lie among real pictures"),
+        (ratios["recall"] < SOME, "recall", "the samples vary little: {} of real pictures lie among them"),
         (ratios["coverage"] < SOME, "coverage", "kinds of pictures are missing: samples come near to {} of real ones"),
     )
     return [f"{text.format(_share(found, key))} (real pictures: {_share(found, key, 'floor')})"
