@@ -336,7 +336,7 @@ def test_what_the_critic_classifies_is_told(measured: Command, monkeypatch: pyte
     made.facts["evaluation"] = taught
     monkeypatch.setattr("textgan.model.load", lambda run: made)
     assert json.loads(measured("report", "--json")[1])["classification"] == taught["classification"]
-    assert "test error 25.00% with 30 labels" in " ".join(measured("report")[1].split())
+    assert "Test error 25.00% with 30 labels" in " ".join(measured("report")[1].split())
 
 
 def test_limits_end_in_exit_code_3_after_all_is_written(measured: Command, home: Path, tmp_path: Path) -> None:
@@ -377,7 +377,8 @@ def test_what_only_text_has_is_refused(arguments: str, message: str, measured: C
     assert message in err
 
 
-def test_runs_on_the_same_pictures_are_compared(measured: Command, home: Path) -> None:
+def test_runs_on_the_same_pictures_are_compared(measured: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
     made = new_model()
     with torch.no_grad():
         for parameter in made.net.parameters():
@@ -385,7 +386,7 @@ def test_runs_on_the_same_pictures_are_compared(measured: Command, home: Path) -
     made.save(home / "grey")
     code, out, err = measured("compare", "runs/one", "grey", "--count", "40", "--seed", "1")
     assert (code, err) == (0, "drawing 40 samples from runs/one\ndrawing 40 samples from grey\n")
-    assert out.startswith("40 generated pictures against 40 held-out ones, on the features of pixels-1.")
+    assert " ".join(out.split()).startswith("40 generated pictures against 40 held-out ones, on the features of pix")
     rows = {cells[0]: cells[1:] for line in out.splitlines() if (cells := line.split())}
     assert rows["one"] == ["grey", "real", "pictures", "best"]
     unique, distance = rows["unique"], rows["FD[pixels-1]"]

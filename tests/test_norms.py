@@ -18,7 +18,7 @@ from textgan.errors import UsageError
 from textgan.game.penalties import gradient_penalty, slopes
 from textgan.model import load
 from textgan.nets import CRITICS, GENERATORS
-from textgan.nets.layers import Branch, ResidualBlock, double, halve
+from textgan.nets.layers import Branch, ResidualBlock
 from textgan.nets.norms import (
     BY_LABEL,
     NORMS,
@@ -29,6 +29,7 @@ from textgan.nets.norms import (
     reference_noise,
     resting,
 )
+from textgan.nets.resample import double, halve
 from textgan.runs import Silence
 from textgan.settings import resolve
 from textgan.training.precision import Bfloat16

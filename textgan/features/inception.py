@@ -51,7 +51,7 @@ def _net(weights: str | None) -> nn.Module:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except (ImportError, RuntimeError) as error:  # a torchvision of another torch raises the latter
         raise TextganError(
-            f"evaluation.extractor inception needs torch-fidelity ({error}): pip install 'textgan[fidelity]'"
+            f"evaluation.extractor inception needs torch-fidelity ({_first(error)}): pip install 'textgan[fidelity]'"
         ) from error
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
@@ -63,9 +63,14 @@ def _net(weights: str | None) -> nn.Module:
         raise TextganError(
             f"the Inception weights cannot be fetched ({error.reason}); name a copy of {FETCHED} in evaluation.weights"
         ) from error
-    except (OSError, RuntimeError, ValueError, LookupError, EOFError) as error:
-        raise TextganError(f"{weights or FETCHED} holds no Inception weights: {error}") from error
+    except Exception as error:  # unpickling may raise anything
+        raise TextganError(f"{weights or FETCHED} holds no Inception weights: {_first(error)}") from error
     return net
+
+
+def _first(error: Exception) -> str:
+    """The first line of what an error says."""
+    return str(error).partition("\n")[0]
 
 
 def _look(net: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
