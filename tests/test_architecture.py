@@ -46,7 +46,7 @@ ALLOWED = {
     "methods": BOTTOM | {"config", "settings"},
     "model": BOTTOM
     | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
-    "report": BOTTOM | {"metrics", "oracles", "pixels"},
+    "report": BOTTOM | {"figures", "metrics", "oracles", "pixels"},
     "kinds": BOTTOM
     | {
         "config",
@@ -92,6 +92,7 @@ ALLOWED = {
         "config",
         "corpora",
         "figures",
+        "kinds",
         "methods",
         "metrics",
         "model",

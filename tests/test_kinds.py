@@ -214,7 +214,7 @@ def trained(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["report", "m", "--n", "4"], "--n: m generates points, and this is for text; leave it out"),
+        (["report", "m", "--n", "4"], "--n: m generates points, and this is not for them; leave it out"),
         (["report", "m", "--html", "x.html"], "--html: m generates points"),
         (["report", "m", "--fail-above", "jsd4=1"], "--fail-above: m generates points"),
         (["compare", "m"], "8gaussians is points, which have no text to compare"),
