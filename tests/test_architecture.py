@@ -46,7 +46,7 @@ ALLOWED = {
     "methods": BOTTOM | {"config", "settings"},
     "model": BOTTOM
     | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
-    "report": BOTTOM | {"metrics", "oracles", "pixels"},
+    "report": BOTTOM | {"figures", "metrics", "oracles", "pixels"},
     "kinds": BOTTOM
     | {
         "config",
@@ -92,6 +92,7 @@ ALLOWED = {
         "config",
         "corpora",
         "figures",
+        "kinds",
         "methods",
         "metrics",
         "model",
@@ -138,7 +139,8 @@ LIBRARIES = {
     "methods": set[str](),
     "metrics": {"numpy", "rapidfuzz", "transformers", "huggingface_hub"},
     "oracles": {"numpy"},
-    "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
+    "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"}
+    | {"PIL", "lmdb", "scipy", "sklearn"},
 }
 """The libraries of the rooms that may not take any; the others may."""
 

@@ -214,12 +214,11 @@ def trained(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["report", "m", "--n", "4"], "--n: m generates points, and this is for text; leave it out"),
+        (["report", "m", "--n", "4"], "--n: m generates points, and this is not for them; leave it out"),
         (["report", "m", "--html", "x.html"], "--html: m generates points"),
         (["report", "m", "--fail-above", "jsd4=1"], "--fail-above: m generates points"),
         (["compare", "m"], "8gaussians is points, which have no text to compare"),
         (["generate", "-m", "m", "--temperature", "0.5"], "generates points of the plane, at no temperature"),
-        (["prepare", "swissroll"], "swissroll is points by a formula, not text"),
         (["report", "--samples", __file__, "--reference", "8gaussians"], "8gaussians is points, which have no text"),
     ],
 )

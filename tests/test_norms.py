@@ -19,7 +19,7 @@ from textgan.game.penalties import gradient_penalty, slopes
 from textgan.measure import measure
 from textgan.model import load
 from textgan.nets import CRITICS, GENERATORS
-from textgan.nets.layers import Branch, ResidualBlock, double, halve
+from textgan.nets.layers import Branch, ResidualBlock
 from textgan.nets.norms import (
     BY_LABEL,
     NORMS,
@@ -30,6 +30,7 @@ from textgan.nets.norms import (
     reference_noise,
     resting,
 )
+from textgan.nets.resample import double, halve
 from textgan.runs import Silence
 from textgan.settings import resolve
 from textgan.training.precision import Bfloat16

@@ -308,6 +308,11 @@ def describe(corpus: Corpus[Any]) -> dict[str, Any]:
     }
 
 
+def summary(corpus: Corpus[Any]) -> str:
+    """Say in a line what a corpus holds."""
+    return kinds.KINDS[corpus.space.kind].summary(corpus)
+
+
 def model_of(parts: Parts, evaluation: dict[str, Any] | None) -> Model:
     """Return the averaged generator of a state as a model."""
     facts = {"step": parts.state.step, "corpus": describe(parts.corpus), "evaluation": evaluation}

@@ -188,8 +188,10 @@ def _norms(config: Config) -> Iterator[str]:
         yield f"critic.norm: batch mixes the samples, and {slopes[0]} judges each alone; use layer or none"
     if c.norm == "layer" and config.game.constraint == "piecewise_gradient_normalisation":
         yield "critic.norm: piecewise_gradient_normalisation needs a critic that is linear between kinks; use none"
-    if config.training.graphs and {g.norm, c.norm} & {"batch", *BY_LABEL}:
-        yield "training.graphs: a graph is tried out first, which would move the statistics of batch norm; use false"
+    moved = [norm for norm in (g.norm, c.norm) if norm in MOVED]
+    if config.training.graphs and moved:
+        about = f"which would move the statistics of {moved[0]} norm"
+        yield f"training.graphs: a graph is tried out first, {about}; use false"
 
 
 def _minibatch(config: Config) -> Iterator[str]:
@@ -283,6 +285,8 @@ BENT = {"dcgan", "dcgan_constant"}
 """Nets that have a choice of nonlinearities."""
 LAYERED = {"paper", "upsampling", "downsampling", "resnet101"} | LABELLED | BENT
 """Nets that take norms."""
+MOVED = {"batch", *BY_LABEL}
+"""Norms whose statistics each batch of training moves."""
 DROPPING = {"paper", "downsampling", "resnet", "resnet_growing"}
 """Critics that take dropout."""
 

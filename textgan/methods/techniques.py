@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import FROZEN, ON_TOYS, Method, Recipe, Refusal, Source, refusing
+from textgan.methods.method import FROZEN, ON_OTHERS, Method, Recipe, Refusal, Source, refusing
 from textgan.methods.papers import (
     AVERAGING,
     GUMBEL,
@@ -36,7 +36,7 @@ TECHNIQUES = (
         (Source(SOBOLEV, "section 6.2"),),
         ("game.real_smoothing=[0.1, 0.0]",),
         notes="On the real side alone.",
-        refused=(FROZEN, ON_TOYS),
+        refused=(FROZEN, *ON_OTHERS),
     ),
     Method(
         "temperature_annealing",
@@ -45,7 +45,7 @@ TECHNIQUES = (
         (Source(GUMBEL, "section 2.2"),),
         ("generator.final_temperature=0.5", "generator.relaxation=gumbel_softmax"),
         notes="The schedule, by equal factors to the last step, is ours.",
-        refused=(FROZEN, ON_TOYS),
+        refused=(FROZEN, *ON_OTHERS),
     ),
     Method(
         "historical_averaging",
@@ -113,6 +113,6 @@ TECHNIQUES = (
         "the first steps are trained by the likelihood alone, with no critic",
         (Source(SEQGAN), Source(SCRATCH, "which does without")),
         ("likelihood.pretrain=500", "generator.net=recurrent"),
-        refused=(*UNREAD, ON_TOYS),
+        refused=(*UNREAD, *ON_OTHERS),
     ),
 )

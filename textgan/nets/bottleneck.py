@@ -1,6 +1,6 @@
 """Residual nets of bottleneck blocks, 101 layers of them at side 64.
 
-Source: Gulrajani et al. 2017 (WGAN-GP), table 2, "101-layer ResNet", and its code for pictures of side 64; the blocks
+Source: Gulrajani et al. 2017 (WGAN-GP), figure 2, "101-layer ResNet", and its code for pictures of side 64; the blocks
 are those of He et al. 2016 (1512.03385), figure 5, with the ReLU first. Departure: a stride of 2 is centred at each
 second pixel, as its shortcut is, where that code shifts it by one.
 """
@@ -90,7 +90,7 @@ class BottleneckGenerator(OnePassGenerator):
 
     `width` is a multiple of 4, and `blocks` is taken for the common signature and not used: the side decides.
 
-    Source: Gulrajani et al. 2017 (WGAN-GP), table 2 and its code for pictures of side 64; width 64, batch norm.
+    Source: Gulrajani et al. 2017 (WGAN-GP), figure 2 and its code for pictures of side 64; width 64, batch norm.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class BottleneckCritic(nn.Module):
 
     `width` is a multiple of 4, and `blocks` is taken for the common signature and not used.
 
-    Source: Gulrajani et al. 2017 (WGAN-GP), table 2 and its code for pictures of side 64; width 64, layer norm. There
+    Source: Gulrajani et al. 2017 (WGAN-GP), figure 2 and its code for pictures of side 64; width 64, layer norm. There
     the score is divided by 5, here what it is linear in.
     """
 

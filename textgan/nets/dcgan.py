@@ -38,7 +38,7 @@ def _tanh(x: Tensor, leak: float) -> Tensor:
 def _gated(x: Tensor, leak: float) -> Tensor:
     """sigmoid(a) · tanh(b) of the two halves of the channels.
 
-    Source: van den Oord et al. 2016 (1606.05328), eq. 2; Gulrajani et al. 2017, table 2.
+    Source: van den Oord et al. 2016 (1606.05328), eq. 2; Gulrajani et al. 2017, figure 2.
     """
     gate, value = x.chunk(2, -1)
     return gate.sigmoid() * value.tanh()
@@ -116,7 +116,7 @@ class DCGANGenerator(OnePassGenerator):
 class ConstantGenerator(DCGANGenerator):
     """The same with as many channels at 4x4 as at full size; in that table without a norm.
 
-    Source: Gulrajani et al. 2017 (WGAN-GP), table 2, "no BN and a constant number of filters in the generator", and its
+    Source: Gulrajani et al. 2017 (WGAN-GP), figure 2, "no BN and a constant number of filters in G", and its
     code; Arjovsky, Chintala & Bottou 2017, section 4.3.
     """
 
