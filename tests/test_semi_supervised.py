@@ -197,6 +197,9 @@ def test_the_critic_is_taught_by_the_chosen_rows_alone(configured: Callable[...,
     again = build(configured(**{"training.seed": 7})).source.labelled
     assert again is not None
     np.testing.assert_array_equal(labelled.ids, again.ids)
+    other = build(configured(**{"training.seed": 8})).source.labelled
+    assert other is not None
+    assert not np.array_equal(labelled.ids, other.ids)
     seen: list[Tensor] = []
     assert parts.state.critic is not None
     net: Any = parts.state.critic.net
