@@ -78,6 +78,7 @@ ALLOWED = {
         "config",
         "corpora",
         "figures",
+        "kinds",
         "methods",
         "metrics",
         "model",

@@ -309,11 +309,6 @@ def describe(corpus: Corpus[Any]) -> dict[str, Any]:
     }
 
 
-def summary(corpus: Corpus[Any]) -> str:
-    """Say in a line what a corpus holds."""
-    return kinds.KINDS[corpus.space.kind].summary(corpus)
-
-
 def measure(
     parts: Parts,
     keep: Callable[[int, tuple[str, bytes], dict[str, str]], None],

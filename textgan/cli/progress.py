@@ -61,7 +61,7 @@ class Lines:
         self.told = 0.0
         self.stage, self.begin = "", 0.0
 
-    def preparing(self, stage: str, lines: int, share: float | None) -> None:
+    def preparing(self, stage: str, done: int, share: float | None) -> None:
         """Print a line every few seconds."""
         now = time.monotonic()
         if stage != self.stage:
@@ -69,7 +69,7 @@ class Lines:
         if now - self.told > PREPARING_EVERY:
             seconds = now - self.begin
             left = f", {duration(seconds * (1 - share) / share)} left" if share else ""
-            self.note(f"{stage}: {lines:,} lines, {duration(seconds)}{left}")
+            self.note(f"{stage}: {done:,}, {duration(seconds)}{left}")
 
     def started(self, total: int, first: int) -> None:
         """Start the clock."""
