@@ -46,7 +46,7 @@ ALLOWED = {
     "methods": BOTTOM | {"config", "settings"},
     "model": BOTTOM
     | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
-    "report": BOTTOM | {"metrics", "oracles"},
+    "report": BOTTOM | {"figures", "metrics", "oracles", "pixels"},
     "kinds": BOTTOM
     | {
         "config",
@@ -63,9 +63,23 @@ ALLOWED = {
         "symbols",
     },
     "checks": {"config", "errors", "game", "kinds", "nets"},
+    "semi_supervised": BOTTOM | {"config", "corpora", "metrics", "training", "transfers"},
     "assemble": BOTTOM
-    | {"checks", "config", "corpora", "game", "kinds", "memory", "model", "nets", "spaces", "training"},
-    "runs": BOTTOM | {"assemble", "checks", "config", "game", "model", "training", "__version__"},
+    | {
+        "checks",
+        "config",
+        "corpora",
+        "game",
+        "kinds",
+        "memory",
+        "model",
+        "nets",
+        "semi_supervised",
+        "spaces",
+        "training",
+    },
+    "measure": BOTTOM | {"assemble", "game", "kinds", "nets", "semi_supervised", "training"},
+    "runs": BOTTOM | {"assemble", "checks", "config", "game", "measure", "model", "training", "__version__"},
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
@@ -83,6 +97,7 @@ ALLOWED = {
         "metrics",
         "model",
         "oracles",
+        "pixels",
         "report",
         "runs",
         "settings",
@@ -129,7 +144,18 @@ LIBRARIES = {
 }
 """The libraries of the rooms that may not take any; the others may."""
 
-CONFIG_READERS = {"cli", "settings", "methods", "checks", "assemble", "kinds", "runs", "model", "api"}
+CONFIG_READERS = {
+    "cli",
+    "settings",
+    "methods",
+    "checks",
+    "semi_supervised",
+    "assemble",
+    "kinds",
+    "runs",
+    "model",
+    "api",
+}
 LIGHT = (
     "",
     "cli",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from textgan import assemble, kinds
+from textgan import assemble, kinds, measure
 from textgan.assemble import build
 from textgan.checks import check
 from textgan.cli.main import main
@@ -59,7 +59,7 @@ def test_every_kind_stands_in_every_table() -> None:
         ("8gaussians", "toy"),
         ("names", "text"),
         ("my.txt", "text"),
-        ("cifar10", "text"),
+        ("cifar10", "image"),
     ],  # says itself that it is not yet
 )
 def test_the_kind_of_a_corpus(corpus: str, kind: str) -> None:
@@ -214,7 +214,7 @@ def trained(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["report", "m", "--n", "4"], "--n: m generates points, and this is for text; leave it out"),
+        (["report", "m", "--n", "4"], "--n: m generates points, and this is not for them; leave it out"),
         (["report", "m", "--html", "x.html"], "--html: m generates points"),
         (["report", "m", "--fail-above", "jsd4=1"], "--fail-above: m generates points"),
         (["compare", "m"], "8gaussians is points, which have no text to compare"),
@@ -248,7 +248,7 @@ def test_a_dry_run_tells_of_points(textgan: Command) -> None:
 def test_a_game_without_a_critic_has_no_pictures() -> None:
     parts = build(resolve("toy").config)
     parts.state.critic = None
-    assert assemble.seen(parts, ["0\t0"]) == ({}, {})
+    assert measure.seen(parts, ["0\t0"]) == ({}, {})
 
 
 @pytest.mark.parametrize("name", TOYS)

@@ -33,10 +33,10 @@ from textgan.game.matching import mean_distance
 from textgan.game.objectives import OBJECTIVES, logistic_critic
 from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.policy import surrogate
-from textgan.game.relaxations import EXACT, RELAXATIONS, smoothed
+from textgan.game.relaxations import BOUNDED, EXACT, RELAXATIONS, smoothed
 from textgan.game.terms import TERMS
 from textgan.methods import HEADINGS, METHODS
-from textgan.methods.method import ON_TOYS, Method, Paper, Recipe, Source
+from textgan.methods.method import ON_PICTURES, ON_TOYS, Method, Paper, Recipe, Source
 from textgan.methods.presets import PLAYED, PRACTISED, Preset, parse, read, recipe, users, weights
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS, CRITICS_OF, GENERATORS, GENERATORS_OF
 from textgan.nets.minibatch import MINIBATCH
@@ -74,7 +74,9 @@ PARTS: Mapping[str, Parts] = {
     "objective": {name: (o.critic, o.generator) for name, o in OBJECTIVES.items()},
     "penalty": {name: (f,) for name, f in PENALTIES.items()} | {n: (e.function,) for n, e in EQUALITIES.items()},
     "constraint": {name: of_constraint(make) for name, make in CONSTRAINTS.items() if name != "none"},
-    "relaxation": {name: (f, surrogate) if name == "reinforce" else (f,) for name, f in (RELAXATIONS | EXACT).items()},
+    "relaxation": {
+        name: (f, surrogate) if name == "reinforce" else (f,) for name, f in (RELAXATIONS | EXACT | BOUNDED).items()
+    },
     "term": {name: (TAUGHT[name],) for name in TERMS},
     "technique": dict.fromkeys(PRACTISED, ())
     | {
@@ -155,7 +157,11 @@ def test_the_settings_choose_it(kind: str, method: Method) -> None:
 
 
 REFUSED = [(method, refusal) for _, method in EVERY for refusal in method.refused]
-BESIDE = {"critic.net=none": ["window_likelihood.weight=1"], ON_TOYS.setting: ["game.penalties={}"]}
+BESIDE = {
+    "critic.net=none": ["window_likelihood.weight=1"],
+    ON_TOYS.setting: ["game.penalties={}"],
+    ON_PICTURES.setting: ["game.penalties={}"],
+}
 """What must go with a setting, lest it be refused for another reason."""
 LABELLED = SimpleNamespace(space=Text(symbols=("a", "b"), length=8, labels=("x", "y")))
 """What is looked at of a labelled corpus before anything is built on it."""
@@ -163,7 +169,7 @@ LABELLED = SimpleNamespace(space=Text(symbols=("a", "b"), length=8, labels=("x",
 
 def with_it(method: Method, setting: str) -> Config:
     """The method with a setting, on a preset whose other parts go with it."""
-    preset = "toy" if setting == ON_TOYS.setting else "relativistic"
+    preset = {ON_TOYS.setting: "toy", ON_PICTURES.setting: "digits"}.get(setting, "relativistic")
     return base(*BESIDE.get(setting, []), *method.select, setting, preset=preset)
 
 
@@ -205,6 +211,7 @@ def test_whatever_can_refuse_is_met_by_a_refusal_that_is_told() -> None:
     "setting",
     [
         ON_TOYS.setting,
+        ON_PICTURES.setting,
         "training.graphs=true",
         *(f"generator.net={name}" for name in GENERATORS),
         *(f"critic.net={name}" for name in (*CRITICS, "none")),
@@ -214,7 +221,7 @@ def test_whatever_is_refused_with_a_corpus_a_graph_or_a_net_is_told(setting: str
     key = setting.partition("=")[0]
     beside = [method for _, method in EVERY if not method.select[0].startswith(key)]
     if "net" in key:
-        beside = [method for method in beside if ON_TOYS.setting not in method.select]
+        beside = [method for method in beside if not any("corpus.name" in chosen for chosen in method.select)]
     told = {method.name for method in beside if setting in [refusal.setting for refusal in method.refused]}
     assert {method.name for method in beside if checked(with_it(method, setting))[0]} == told
 
@@ -225,7 +232,7 @@ def test_presets_that_name_a_paper_have_its_weights() -> None:
     compared = set()
     for method in METHODS["penalty"]:
         for name in users("penalty", method.name):
-            if method.weight is not None and method.sources[0].paper.arxiv in told[name]:
+            if method.weight is not None and method.sources[0].paper.arxiv in told.get(name, ""):
                 assert weights(resolve(name).config)[method.name] == elsewhere.get(name, method.weight)
                 compared.add((name, method.name))
     assert compared >= {("wgan_gp", "gradient_penalty"), ("quick", "gradient_penalty")}

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from textgan.contract import Output
 from textgan.nets import CRITICS, GENERATORS
 from textgan.nets.convolution import Convolution
-from textgan.nets.layers import Branch, ResidualBlock, convolution, halve, linear, pointwise, rectify
+from textgan.nets.layers import Branch, ResidualBlock, convolution, linear, pointwise, rectify
+from textgan.nets.resample import halve
 from textgan.nets.sequence import halvings, widths
 
 LENGTHS = range(2, 41)

@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textgan import runs
-from textgan.assemble import build, measure
+from textgan.assemble import build
 from textgan.checks import check
 from textgan.config import Config, Critic, Generator
 from textgan.errors import UsageError
 from textgan.game.penalties import gradient_penalty, slopes
+from textgan.measure import measure
 from textgan.model import load
 from textgan.nets import CRITICS, GENERATORS
-from textgan.nets.layers import Branch, ResidualBlock, double, halve
+from textgan.nets.layers import Branch, ResidualBlock
 from textgan.nets.norms import (
     BY_LABEL,
     NORMS,
@@ -29,6 +30,7 @@ from textgan.nets.norms import (
     reference_noise,
     resting,
 )
+from textgan.nets.resample import double, halve
 from textgan.runs import Silence
 from textgan.settings import resolve
 from textgan.training.precision import Bfloat16

@@ -23,7 +23,7 @@ TRAINING = ["the cat sat", "a cat ran", "the dog ran", "a dog sat on", "the cow"
 REFERENCE = ["the dog sat", "a cat sat on", "the cat ran", "a cow ran"] * 3
 SAMPLES = ["the cat ran", "the cog sat", "a dat", "the cow", "", "dogs ran on"]
 MEASURED = report(SAMPLES, REFERENCE, TRAINING, decode="sample")
-VOID = {"meta"}
+VOID = {"meta", "img"}
 HOSTILE = (
     "<script>alert(1)</script></style></title></svg>\"'>&amp;<img src=x onerror=y>"
     "\u202egnp\x00\x1b[31m\x07\ud800\u2028\x85"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 Evaluation = Mapping[str, Any]
@@ -18,7 +19,15 @@ class Row(NamedTuple):
 
 def figures(evaluation: Evaluation) -> str:
     """Put the evaluation of generated samples in a line, each figure beside real data's own, which is its floor."""
-    return ", ".join(f"{name} {value} (real {floor})" for name, value, floor in _shown(evaluation).line(evaluation))
+    shown = [f"{name} {value} (real {floor})" for name, value, floor in _shown(evaluation).line(evaluation)]
+    return ", ".join(shown + _classified(evaluation))
+
+
+def _classified(evaluation: Evaluation) -> list[str]:
+    """The test error of a semi-supervised critic, where there is one."""
+    figure = evaluation.get("classification")
+    alone = figure and f"by the labels alone {figure['supervised']:.3f}"
+    return [f"test error {figure['value']:.3f} ({alone})"] if figure else []
 
 
 def table(evaluation: Evaluation) -> list[str]:
@@ -49,20 +58,35 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
         yield Row(name, *(f"{evaluation[name][side]:.{digits}f}" for side in ("value", "floor")))
 
 
+INCEPTION = "inception-v3-compat"
+"""The extractor whose figures have names of their own."""
 SCORES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
 """What a figure on features is called, and what on those of the Inception net alone."""
-SHARES = ("precision", "recall", "coverage")
+PICTURES = (*SCORES, "precision", "recall", "density", "coverage", "unique", "copies")
+"""All figures of pictures, in the order in which they are shown."""
+FEW = ("frechet", "class_score", "precision", "recall")
+"""Those that progress tells."""
 
 
-def of_pictures(evaluation: Evaluation) -> Iterator[Row]:
+def of_pictures(evaluation: Evaluation, keys: Sequence[str] = PICTURES) -> Iterator[Row]:
     """Yield the figures of generated pictures; those of features bear the extractor's name."""
-    extractor = evaluation["extractor"]
-    for name, (plain, inception) in SCORES.items():
-        if name in evaluation:
-            shown = inception if extractor.startswith("inception") else f"{plain}[{extractor}]"
-            yield Row(shown, *(f"{evaluation[name][side]:#.4g}" for side in ("value", "floor")))
-    for name in SHARES:
-        yield Row(name, *(_number(evaluation[name][side]) for side in ("value", "floor")))
+    for key in keys:
+        if figure := evaluation.get(key):
+            told = (picture_figure(key, figure[side]) for side in ("value", "floor"))
+            yield Row(picture_name(key, evaluation["extractor"]), *told)
+
+
+def picture_name(key: str, extractor: str) -> str:
+    """Return what a figure is called: FID on the features of the Inception net, FD[NAME] on others."""
+    if key not in SCORES:
+        return key
+    plain, inception = SCORES[key]
+    return inception if extractor == INCEPTION else f"{plain}[{extractor}]"
+
+
+def picture_figure(key: str, value: float | None) -> str:
+    """Write a figure: a distance or a score by four digits, a share by three decimals."""
+    return "-" if value is None else f"{value:#.4g}" if key in SCORES else _number(value)
 
 
 def _number(value: float | None) -> str:
@@ -82,7 +106,7 @@ class Shown(NamedTuple):
 
 SHOWN = {
     "jsd": Shown(_of_text, _jsd, "| n | JSD (bits) | real text at the same count |"),
-    "frechet": Shown(of_pictures, of_pictures, "| | generated | real pictures at the same count |"),
+    "frechet": Shown(partial(of_pictures, keys=FEW), of_pictures, "| | generated | real pictures at the same count |"),
     "modes": Shown(of_points, of_points, "| | generated | real points at the same count |"),
 }
 """By the figure that only this kind has."""

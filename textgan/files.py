@@ -110,7 +110,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to fill; it becomes `folder`, which is new or empty, if all goes well, else nothing is left.
+    """Yield an empty folder to fill; it becomes `folder`, new or empty, if all goes well, else nothing is left of it.
 
     Raises:
         OSError: there are files in `folder` by then; they stay as they are.

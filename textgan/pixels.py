@@ -77,7 +77,7 @@ class Pixels:
             ValueError: the value is of another space, or no sizes that a picture has.
         """
         side, channels, labels = value["side"], value["channels"], tuple(value["labels"])
-        sizes = isinstance(side, int) and 0 < side <= LARGEST and channels in (1, 3)
+        sizes = type(side) is int and 0 < side <= LARGEST and channels in (1, 3)
         if value["kind"] != cls.kind or not sizes or not all(isinstance(name, str) for name in labels):
             raise ValueError("these are no pictures")
         if len(set(labels)) < len(labels):

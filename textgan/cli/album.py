@@ -23,7 +23,7 @@ from textgan.report.pictures import grid, png
 if TYPE_CHECKING:
     from textgan.pixels import Pictures, Pixels
 
-FORMS = "grid.png for one picture of all, pictures.npz for arrays, FOLDER/ for single files"
+FORMS = "grid.png (one picture of all), pictures.npz (arrays) or FOLDER/ (single files)"
 MOST, LARGEST = 4096, 1 << 26  # pictures, and pixels, of a grid
 
 
@@ -148,7 +148,7 @@ def _preview(album: Album) -> None:
     """Show on stdout what fits of the pictures; of several classes a row each."""
     from rich.console import Console
 
-    from textgan.cli.preview import rendered, room
+    from textgan.report.preview import rendered, room
 
     console, many = Console(file=sys.stdout, highlight=False), len(album.classes) > 1
     fit = room(console, album.space.side)
@@ -158,4 +158,4 @@ def _preview(album: Album) -> None:
             console.print(printable(name), markup=False)
         console.print(rendered(console, list(chain.from_iterable(album.stream(each, name)))))
     shown = each * len(album.classes)
-    click.echo(f"{shown:,} of {album.count:,} pictures; all of them with --out: {FORMS}", err=True)
+    click.echo(f"{shown:,} of {album.count:,} pictures; --out writes all of them: {FORMS}", err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textgan.cli import pictures
 from textgan.cli.options import JSON, show
 from textgan.cli.report import orders
 from textgan.cli.sides import Sides, draw, of_run, tell
@@ -23,6 +24,7 @@ Examples:
   textgan compare runs/a runs/b                    two runs on the same text, and its 3- and 4-gram models
   textgan compare runs/a runs/b --models 2-5 --metrics all
   textgan train -c baseline_lm --run runs/lm && textgan compare runs/gan runs/lm
+  textgan compare runs/digits runs/other           two runs on the same pictures
 
 All are measured with as many samples against the same held-out text. A difference is real where the 95 % intervals
 leave no room for chance; what cannot be told from the best is marked so. The n-gram models learn the same training
@@ -56,7 +58,7 @@ def compare(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Measure RUNs against the same held-out text, side by side."""
+    """Measure RUNs against the same held-out text or pictures, side by side."""
     from textgan import model
     from textgan.metrics.table import DEFAULT
     from textgan.report.compare import compare as lay_side_by_side
@@ -65,6 +67,9 @@ def compare(
     if max(rungs, default=1) > 6:
         raise UsageError("--models: n-gram models have an order of 1 to 6")
     trained = [model.load(run) for run in runs]
+    if other := OTHERS.get(trained[0].space.kind):
+        other(_names(runs), runs, trained, count, seed, as_json)
+        return
     _check(runs, trained)
     first = of_run(runs[0], trained[0], count, seed)
     samples, facts = [first.samples], [_facts(trained[0])]
@@ -86,6 +91,10 @@ def compare(
     from textgan.report.table import side_by_side
 
     show(side_by_side(result))
+
+
+OTHERS = {"image": pictures.compare}
+"""What compares runs on samples that are no text, by their kind."""
 
 
 def _check(runs: Sequence[Path], trained: Sequence[Model]) -> None:

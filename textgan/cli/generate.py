@@ -77,9 +77,7 @@ class Asked:
 @click.option("-n", "count", type=click.IntRange(min=0), metavar="N", default=100, help="How many (100).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of what is drawn (0).")
 @TEMPERATURE
-@click.option(
-    "--label", metavar="NAME", help="Class of all samples. By default classes are as frequent as in training."
-)
+@click.option("--label", metavar="NAME", help="Class of all samples. By default they are as frequent as in training.")
 @click.option("--by-label", is_flag=True, help="So many of each class, one class after the other.")
 @OUT
 @JSON
@@ -100,11 +98,11 @@ def generate(
         raise UsageError("--label names one class and --by-label takes all; give one of them")
     folder = folder or model.newest_run()
     trained = model.load(folder)
-    asked = Asked(folder, trained, count, seed, temperature, _classes(trained) if by_label else [label])
+    asked = Asked(folder, trained, count, seed, temperature, classes_of(trained) if by_label else [label])
     WRITERS.get(trained.space.kind, _lines)(asked, out, as_json)
 
 
-def _classes(trained: Model) -> list[str]:
+def classes_of(trained: Model) -> list[str]:
     """The classes that a model was taught, in their order."""
     if not trained.space.labels:
         raise UsageError("this model was trained without labels; leave --by-label out")

@@ -14,6 +14,8 @@ from textgan.cli.options import JSON, MODEL, OUT, TEMPERATURE
 from textgan.cli.progress import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from textgan.model import Model
 
 EPILOG = """\b
@@ -85,15 +87,17 @@ def _pictures(trained: Model, samples: list[Any], told: dict[str, Any], out: str
     """Pictures go to files, a strip of all or one each, or are shown."""
     from textgan.cli.album import Album, present
 
-    path = Album(trained.space, lambda n, label: iter([samples[:n]]), len(samples), columns=len(samples))
-    present(path, out, told, as_json)
+    def stream(count: int, label: str | None) -> Iterator[list[Any]]:
+        yield samples[:count]
+
+    present(Album(trained.space, stream, len(samples), columns=len(samples)), out, told, as_json)
 
 
 WRITERS = {"image": _pictures}
 """What writes samples that are no lines, by their kind."""
 
 
-def _lines(trained: Model, samples: list[str], told: dict[str, Any], out: str | None, as_json: bool) -> None:
+def _lines(trained: Model, samples: list[Any], told: dict[str, Any], out: str | None, as_json: bool) -> None:
     """Lines and points go to stdout or to a file."""
     with sink(out) as write:
         if as_json:

@@ -38,7 +38,7 @@ def page(
     if run is not None and trained is not None:
         tell(f"drawing {SWEPT:,} samples at each of {len(TEMPERATURES)} temperatures for the page")
         extras = {
-            "history": _history(run / "metrics.jsonl"),
+            "history": history(run / "metrics.jsonl"),
             "sweep": _sweep(trained, sides, report.length, seed),
             "sweep_diversity": "share of different runs of 4 characters",
             "interpolations": [trained.interpolate(2 * i + seed, 2 * i + 1 + seed) for i in range(PATHS)],
@@ -48,7 +48,7 @@ def page(
     return write(report, Extras(title, cut(sides.samples), cut(sides.reference), training, **extras))
 
 
-def _history(path: Path) -> list[dict[str, Any]]:
+def history(path: Path) -> list[dict[str, Any]]:
     """The rows of a run's log; none where there is no log."""
     try:
         return [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]

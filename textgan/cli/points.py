@@ -4,48 +4,40 @@ from __future__ import annotations
 
 import json
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from textgan.cli.options import show
+from textgan.cli.other import Asked, refuse_others
 from textgan.cli.sides import draw
-from textgan.errors import UsageError
 from textgan.figures import of_points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from rich.console import RenderableType
-
-    from textgan.model import Model
 
 TAKEN = {"run", "count", "seed", "as_json"}
 
 
-def measure(
-    run: Path, trained: Model, notes: Sequence[str], count: int | None, seed: int, as_json: bool
-) -> dict[str, Any]:
-    """Measure a run on points, print what was found with some notes, and return it as JSON.
+def measure(asked: Asked) -> tuple[dict[str, Any], list[str]]:
+    """Measure a run on points, print what was found with some notes, and return it as JSON; no limit is set on it.
 
     Raises:
-        UsageError: an option was given that only text has.
+        UsageError: an option was given that points do not take.
     """
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        given = context.get_parameter_source(str(parameter.name)) is not click.core.ParameterSource.DEFAULT
-        if given and parameter.name not in TAKEN:
-            raise UsageError(f"{parameter.opts[0]}: {run} generates points, and this is for text; leave it out")
+    refuse_others(TAKEN, asked.run, "points")
     from textgan import assemble
 
-    found = {"schema": 1, "model": str(run), "seed": seed}
-    found |= assemble.evaluation(trained, draw(run, trained, count, seed)) | {"notes": list(notes)}
-    if as_json:
+    found = {"schema": 1, "model": str(asked.run), "seed": asked.seed}
+    samples = draw(asked.run, asked.trained, asked.count, asked.seed)
+    found |= assemble.evaluation(asked.trained, samples) | {"notes": list(asked.notes)}
+    if asked.as_json:
         click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False))
     else:
-        show(chain(_table(found), notes))
-    return found
+        show(chain(_table(found), asked.notes))
+    return found, []
 
 
 def _table(found: dict[str, Any]) -> Iterator[RenderableType]:

@@ -7,11 +7,15 @@ import sys
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from textgan.figures import figures
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 LIVE_SAMPLES = 3
 LINE_EVERY = 30.0  # seconds between plain progress lines
@@ -61,7 +65,7 @@ class Lines:
         self.told = 0.0
         self.stage, self.begin = "", 0.0
 
-    def preparing(self, stage: str, done: int, share: float | None) -> None:
+    def preparing(self, stage: str, lines: int, share: float | None) -> None:
         """Print a line every few seconds."""
         now = time.monotonic()
         if stage != self.stage:
@@ -69,7 +73,7 @@ class Lines:
         if now - self.told > PREPARING_EVERY:
             seconds = now - self.begin
             left = f", {duration(seconds * (1 - share) / share)} left" if share else ""
-            self.note(f"{stage}: {done:,}, {duration(seconds)}{left}")
+            self.note(f"{stage}: {lines:,}, {duration(seconds)}{left}")
 
     def started(self, total: int, first: int) -> None:
         """Start the clock."""
@@ -82,11 +86,11 @@ class Lines:
         if time.monotonic() - self.told > LINE_EVERY:
             self.note(f"step {step}/{self.pace.total}, {self.pace}")
 
-    def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
-        """Print the figures and a few samples."""
+    def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[Any]) -> None:
+        """Print the figures and a few samples, unless they are pictures."""
         self.note(f"step {step}/{self.pace.total}, {self.pace}: {figures(metrics)}")
-        for sample in samples[:LIVE_SAMPLES]:
-            self.note(f"  | {sample}")
+        for line in lines(samples):
+            self.note(line)
 
     def saved(self, step: int) -> None:
         """Keep quiet: the figures of the same step say enough."""
@@ -113,14 +117,13 @@ class Terminal(Lines):
         self.console = Console(stderr=True, highlight=False)
         self.bar = Progress(*columns, console=self.console)
         self.task = self.bar.add_task("train", total=None, pace="", visible=False)
-        self.under: list[str] = []
+        self.under: list[Text] = []
         self.live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4)
 
     def _render(self) -> Any:
         from rich.console import Group
-        from rich.text import Text
 
-        return Group(self.bar, *map(Text, self.under))
+        return Group(self.bar, *self.under)
 
     def started(self, total: int, first: int) -> None:
         """Show the bar."""
@@ -133,10 +136,14 @@ class Terminal(Lines):
         self.pace.update(step)
         self.bar.update(self.task, completed=step, pace=str(self.pace))
 
-    def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[str]) -> None:
-        """Replace the figures and samples under the bar."""
-        shown = (f"  | {printable(sample)}" for sample in samples[:LIVE_SAMPLES])
-        self.under = [f"step {step}: {figures(metrics)}", *shown]
+    def evaluated(self, step: int, metrics: Mapping[str, Any], samples: Sequence[Any]) -> None:
+        """Replace the figures and samples under the bar; of pictures a row of them."""
+        from rich.text import Text
+
+        shown = [Text(printable(line)) for line in lines(samples)]
+        if samples and not shown:
+            shown = [row_of(self.console, samples)]
+        self.under = [Text(f"step {step}: {figures(metrics)}"), *shown]
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
@@ -145,6 +152,18 @@ class Terminal(Lines):
     def closed(self) -> None:
         """Leave the last state of the bar on the screen."""
         self.live.stop()
+
+
+def lines(samples: Sequence[Any]) -> list[str]:
+    """Return the first samples as they are shown in lines; none of pictures."""
+    return [f"  | {sample}" for sample in samples[:LIVE_SAMPLES] if isinstance(sample, str)]
+
+
+def row_of(console: Console, pictures: Sequence[Any]) -> Text:
+    """Return as many of the first pictures as fit beside each other."""
+    from textgan.report.preview import rendered, room
+
+    return rendered(console, pictures[: room(console, pictures[0].shape[0]).columns])
 
 
 def watch(minutes: float = 0.0) -> Lines:

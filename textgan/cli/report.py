@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textgan.cli import points
+from textgan.cli import pictures, points
 from textgan.cli.options import JSON, show
+from textgan.cli.other import Asked
 from textgan.cli.sides import of_files, of_run, tell
 from textgan.errors import GateError, UsageError
 from textgan.files import dump_json, write_text, writing
@@ -29,6 +30,8 @@ Examples:
   textgan report --samples a.txt --reference python_docs --json
   textgan report --fail-above jsd4=0.35 --fail-below words=0.5    exit code 3 beyond a limit
   textgan report runs/8gaussians                   of a run on points: its modes, and how far it is off
+  textgan report runs/digits --html report.html    of a run on pictures: distances, and a page that shows them
+  textgan report runs/digits --fail-above frechet=30 --fail-below recall=0.5
 
 JSD is the Jensen-Shannon divergence of character n-grams in bits, 0 to 1, lower is better. It falls with the number
 of lines, so read it beside its floor: real text at the same count. The ladder places it among samples of 1- to
@@ -100,21 +103,20 @@ def report(
 
     Of a run, report.json is written into its folder.
     """
-    from textgan.report.gates import gate
-
-    gates = [*(gate(text, "above") for text in fail_above), *(gate(text, "below") for text in fail_below)]
-    for limit in gates:
-        limit.check(request["n"])
-    trained = None
     if samples is None:
         run, trained = _run(run, reference, data, train)
         if other := OTHERS.get(trained.space.kind):
-            _record(run, other(run, trained, _alarms(run), count, request["seed"], as_json))
+            asked = Asked(run, trained, _alarms(run), count, request["seed"], as_json, html, fail_above, fail_below)
+            found, failed = other(asked)
+            _record(run, found)
+            _fail(failed)
             return
+        gates = _gates(fail_above, fail_below, request["n"])
         sides = of_run(run, trained, count, request["seed"])
     elif run or count:
         raise UsageError("measure either a run or --samples FILE, not both (--count is for a run)")
     else:
+        trained, gates = None, _gates(fail_above, fail_below, request["n"])
         sides = of_files(samples, reference, data, train, request["max_chars"])
     if pieces:
         sides = sides._replace(tokenizer=pieces.read_bytes())
@@ -129,7 +131,22 @@ def report(
         title = (run or samples or Path()).resolve().name
         _write(html, page(result, sides, run, trained, title=title, seed=request["seed"]))
         tell(f"the page is in {html}")
-    if failed := [failure for gate in gates if (failure := gate.failure(result))]:
+    _fail([gate.failure(result) for gate in gates])
+
+
+def _gates(above: Sequence[str], below: Sequence[str], orders: Sequence[int]) -> list[Gate]:
+    """Read the limits that the numbers must keep to."""
+    from textgan.report.gates import gate
+
+    gates = [*(gate(text, "above") for text in above), *(gate(text, "below") for text in below)]
+    for limit in gates:
+        limit.check(orders)
+    return gates
+
+
+def _fail(failures: Iterable[str]) -> None:
+    """Say how limits were not kept, if any was not."""
+    if failed := list(filter(None, failures)):
         raise GateError("; ".join(failed))
 
 
@@ -160,7 +177,7 @@ def _alarms(run: Path | None) -> list[str]:
     return [f"at step {alarm['step']:,} of training, {alarm['text']}" for alarm in runs.alarms(run)]
 
 
-OTHERS = {"toy": points.measure}
+OTHERS = {"image": pictures.measure, "toy": points.measure}
 """What measures runs on samples that are no text, by their kind."""
 
 

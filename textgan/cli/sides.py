@@ -81,7 +81,7 @@ def of_run(run: Path, trained: Model, count: int | None, seed: int) -> Sides:
     )  # fmt: skip
 
 
-def draw(run: Path, trained: Model, count: int | None, seed: int) -> list[str]:
+def draw(run: Path, trained: Model, count: int | None, seed: int) -> list[Any]:
     """Draw the samples of a run that are measured, and say so."""
     count = count or trained.config.evaluation.report_samples
     tell(f"drawing {count:,} samples from {run}")

@@ -21,11 +21,13 @@ FEATURES = 128
 FINEST = 4  # side of the last maps; the convolutions halve the side until they are there. [pixels]
 MOST = 20_000  # pictures that are learnt from
 ASIDE, MOST_ASIDE = 0.1, 2_000  # share of the pictures that tells the accuracy, and how many at most
-BATCH, STEPS, ROUNDS = 64, 2_000, 25  # steps, of which few pictures get fewer: so many rounds
+BATCH, STEPS, ROUNDS = 64, 2_000, 15  # steps, of which few pictures get fewer: so many rounds
 RATE, DECAY, FRESH = 3e-3, 1e-3, 0.1  # the highest rate, of a cosine, after a rise over this share of the steps
 SHIFT = 8  # pictures are moved by up to this part of the side, and in colour mirrored
 TURNS = 4
 SEED = 0
+RECIPE = (1, FEATURES, FINEST, MOST, ASIDE, MOST_ASIDE, BATCH, STEPS, ROUNDS, RATE, DECAY, FRESH, SHIFT, SEED)
+"""Settles the net that pictures give, with the code here: raise the first number when that gives another."""
 
 Labels = npt.NDArray[np.integer]
 
@@ -95,14 +97,15 @@ def learn(lesson: Lesson, tell: Callable[[str], None]) -> Learnt:
     order = np.random.default_rng(SEED).permutation(len(lesson.rows))
     few = min(MOST_ASIDE, max(1, int(len(order) * ASIDE)))
     aside, own = _taken(lesson, order[:few]), _taken(lesson, order[few : few + MOST])
-    tell(f"training a {lesson.task} on {len(own.rows):,} pictures, whose features are then compared; it is kept")
+    what = "turns, for they have no classes" if lesson.labels is None else "classes"
+    tell(f"training a small net on {len(own.rows):,} pictures to tell their {what}; its features are compared")
     channels, side = lesson.rows.shape[1:3]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         net = Classifier(channels=channels, side=side, classes=lesson.classes)
     _train(net, own, torch.Generator().manual_seed(SEED))
     accuracy = _accuracy(net, aside)
-    tell(f"the {lesson.task} is right on {100 * accuracy:.1f} % of {len(aside.rows):,} others")
+    tell(f"the net is right on {100 * accuracy:.1f} % of {len(aside.rows):,} others")
     return Learnt(net, accuracy, len(own.rows), len(aside.rows))
 
 

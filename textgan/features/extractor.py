@@ -43,7 +43,7 @@ class Extractor:
         return np.concatenate(features), None if probabilities[0] is None else np.concatenate(probabilities)
 
     def _look(self, rows: Rows) -> tuple[Floats, Floats | None]:
-        features, logits = self.look(torch.from_numpy(np.ascontiguousarray(rows)).to(self.device))
+        features, logits = self.look(torch.from_numpy(np.array(rows)).to(self.device))
         shares = None if logits is None else logits.double().softmax(1).cpu().numpy()
         return features.double().cpu().numpy(), shares
 

@@ -20,10 +20,9 @@ from safetensors.torch import load_file, save_file
 
 from textgan import files
 from textgan.errors import CorruptError
-from textgan.features.classifier import TURNS, Classifier, Lesson, learn
+from textgan.features.classifier import RECIPE, TURNS, Classifier, Lesson, learn
 from textgan.features.extractor import Extractor, Rows
 
-RECIPE = 1  # raise it when the same pictures give another net
 WEIGHTS, ABOUT = "weights.safetensors", "about.json"
 ADVICE = "free some space there, or set TEXTGAN_CACHE to another folder"
 BLOCK = 4096  # pictures read at once
@@ -72,7 +71,7 @@ def _read(folder: Path, lesson: Lesson, tell: Tell) -> tuple[Classifier, dict[st
         net.load_state_dict(load_file(folder / WEIGHTS))
         return net, json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (CorruptError, SafetensorError, RuntimeError, ValueError):
-        tell(f"{folder} is damaged; the {lesson.task} is trained anew")
+        tell(f"{folder} is damaged; the net is trained anew")
         return None
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from textgan.config import Config
 from textgan.corpora import matrix
 from textgan.corpora.images.prepare import PictureSettings, open_pictures
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.errors import UsageError
+from textgan.features.extractor import Extractor
 from textgan.features.table import extractor
 from textgan.game.relaxations import BOUNDED
 from textgan.kinds.kind import Evaluate, Kind, Reference, Sample
-from textgan.metrics.pictures import training_evaluation
-from textgan.pixels import Pixels
+from textgan.metrics.neighbours import nearest
+from textgan.metrics.pictures import LIBRARY, report_evaluation, training_evaluation
+from textgan.pixels import Pictures, Pixels
 from textgan.report.pictures import grid, png
 
 KEPT = 100  # pictures of an evaluation's samples that are kept, in a grid
@@ -36,21 +40,56 @@ def summary(corpus: Corpus[Pixels]) -> str:
     classes = len(corpus.facts["classes"])
     return (
         f"{len(corpus.train):,} training and {len(corpus.heldout):,} held-out {corpus.space.samples}"
-        f"{f' of {classes} classes' if classes else ''}, split: {corpus.facts['split']}"
+        f"{f' of {classes} classes' if classes else ''}; split: {corpus.facts['split']}"
     )
 
 
 def evaluation(corpus: Corpus[Pixels], config: Config, count: int, tell: Callable[[str], None]) -> Evaluate:
     """Return the metrics of `metrics.pictures` against the held-out pictures, on the features that are asked for."""
+    return _measuring(training_evaluation, corpus, config, features(corpus, config, tell))
+
+
+def closer(corpus: Corpus[Pixels], config: Config, tell: Callable[[str], None]) -> Evaluate:
+    """Return what measures for a report: as `evaluation`, with intervals and copies."""
+    return _measuring(report_evaluation, corpus, config, features(corpus, config, tell))
+
+
+def _measuring(of: Any, corpus: Corpus[Pixels], config: Config, found: Extractor) -> Evaluate:
+    measured = of(corpus.heldout.ids, corpus.train.ids, found.extract, name=found.name, seed=config.training.seed)
+    return lambda pictures: measured(corpus.space.encode(pictures))
+
+
+def features(corpus: Corpus[Pixels], config: Config, tell: Callable[[str], None]) -> Extractor:
+    """Return the extractor that a configuration asks for."""
     e, train = config.evaluation, corpus.train
-    found = extractor(
+    return extractor(
         e.extractor, train=train.ids, labels=train.labels, classes=len(corpus.facts["classes"]),
         cache=matrix.cache_root(None), weights=e.weights, tell=tell,
     )  # fmt: skip
-    measured = training_evaluation(
-        corpus.heldout.ids, train.ids, found.extract, name=found.name, seed=config.training.seed
-    )
-    return lambda pictures: measured(corpus.space.encode(pictures))
+
+
+def heldout(corpus: Corpus[Pixels], count: int) -> list[Pictures]:
+    """Return so many held-out pictures, evenly spread over all; all where they are fewer."""
+    return corpus.space.decode(_spread(corpus.heldout.ids, count))
+
+
+def _spread(rows: Any, count: int) -> Any:
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), count)).round().astype(np.int64)]
+
+
+def neighbours(
+    corpus: Corpus[Pixels], config: Config, pictures: Sequence[Pictures], tell: Callable[[str], None]
+) -> list[tuple[Pictures, Pictures, float]]:
+    """Return each picture with the training picture nearest to it by features, of 50,000 at most, and their distance.
+
+    The nearest pairs come first.
+    """
+    extract, train = features(corpus, config, tell).extract, corpus.train.ids
+    among = _spread(train, LIBRARY)
+    found = nearest(extract(corpus.space.encode(pictures))[0], extract(among)[0])
+    order = np.argsort(found.distance, kind="stable")
+    real = corpus.space.decode(among[found.place[order]])
+    return [(pictures[i], of, float(found.distance[i])) for i, of in zip(order, real, strict=True)]
 
 
 def score(evaluation: Mapping[str, Any]) -> float:

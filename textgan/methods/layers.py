@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import ON_TOYS, Method, Refusal, Source, refusing
-from textgan.methods.papers import BATCH_NORM, IMPROVED, LAYER_NORM, PROGRESSIVE, WGAN_GP
+from textgan.methods.method import ON_TEXT, ON_TOYS, Method, Refusal, Source, refusing
+from textgan.methods.papers import BATCH_NORM, CONDITIONAL_NORM, IMPROVED, LAYER_NORM, PROGRESSIVE, WGAN_GP
 
 MIXES = "it mixes samples, and a slope is each one's own"
 BUT_TWO = f"{MIXES}; of penalties r1 and r2 alone go with it"
-NO_NORM = "it takes no norm; paper, upsampling and downsampling do"
+NO_NORM = "it takes no norm; paper, upsampling, downsampling and nets of pictures do"
 BARE_GENERATORS = refusing(
     NO_NORM,
     "generator.net=recurrent",
@@ -33,7 +33,7 @@ NORMS = (
     Method(
         "batch",
         "each channel to mean 0 and variance 1 over the batch",
-        "(h - mean) / √(variance + 1e-5) over (batch, position), then a scale and a shift a channel",
+        "(h - mean) / √(variance + 1e-5) over (batch, place), then a scale and a shift a channel",
         (Source(BATCH_NORM, "algorithm 1"),),
         ("generator.norm=batch",),
         notes="In a critic only without penalties and constraints on the slope.",
@@ -47,7 +47,7 @@ NORMS = (
     Method(
         "layer",
         "each sample to mean 0 and variance 1: for critics under a penalty",
-        "(h - mean) / √(variance + 1e-5) over (position, channel), then a scale and a shift a channel",
+        "(h - mean) / √(variance + 1e-5) over (place, channel), then a scale and a shift a channel",
         (Source(LAYER_NORM, "eq. 3"), Source(WGAN_GP, "section 4")),
         ("critic.norm=layer",),
         refused=(
@@ -66,6 +66,29 @@ NORMS = (
         refused=(
             Refusal("corpus.label_column=@file", "a labelled corpus; the reference batch has no labels"),
             *BARE_GENERATORS,
+            ON_TOYS,
+        ),
+    ),
+    Method(
+        "conditional_batch",
+        "batch norm by which a generator of pictures is told the class",
+        "as batch, with a scale and a shift a channel and label; the statistics are of all labels together",
+        (Source(CONDITIONAL_NORM, "eq. 5"), Source(WGAN_GP, "section 5.3 and its code")),
+        (
+            "generator.norm=conditional_batch",
+            "corpus.label_column=label",
+            "generator.net=resnet",
+            "critic.net=resnet",
+            "generator.relaxation=tanh",
+            "corpus.name=digits",
+        ),
+        notes="Of resnet and resnet_growing, whose noise is then not joined by an embedding of the label. The norm "
+        "before the last ReLU knows no label, as in that code.",
+        refused=(
+            Refusal("corpus.label_column=", "there must be labels"),
+            Refusal("generator.net=dcgan", "it takes no norm by labels; resnet and resnet_growing do"),
+            Refusal("training.graphs=true", "a graph is tried out first, which would move the statistics"),
+            ON_TEXT,
             ON_TOYS,
         ),
     ),

@@ -74,6 +74,9 @@ def refusing(reason: str, *settings: str) -> tuple[Refusal, ...]:
 
 
 ON_TOYS = Refusal("corpus.name=8gaussians", "toys, also 25gaussians and swissroll, are points, with parts of their own")
+ON_PICTURES = Refusal("corpus.name=digits", "pictures, of this corpus or any other, have parts of their own")
+ON_OTHERS = (ON_TOYS, ON_PICTURES)
+"""Of what is for text alone."""
 ON_TEXT = Refusal("corpus.name=python_docs", "text, of this corpus or any other, has parts of its own")
 FROZEN = Refusal("training.graphs=true", "a graph would not see it change")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import ON_TEXT, ON_TOYS, Method, Refusal, Source
+from textgan.methods import picture_nets
+from textgan.methods.method import ON_OTHERS, ON_PICTURES, ON_TEXT, Method, Refusal, Source
 from textgan.methods.papers import (
     AC_GAN,
     ATTENTION,
@@ -27,14 +28,14 @@ GENERATORS = (
         ("generator.net=paper",),
         recipe=WGAN_GP_RECIPE,
         notes="There width 512, 5 blocks, kernel 5, latent 128; no norm anywhere.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "upsampling",
         "the same in a pyramid, which learns sooner on a CPU",
         "z → Linear → length 4 to 8 → blocks that double the length → 1-wide convolution → symbols",
         select=("generator.net=upsampling",),
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "recurrent",
@@ -43,7 +44,7 @@ GENERATORS = (
         (Source(GRU), Source(TEACHER)),
         ("generator.net=recurrent",),
         notes="The relaxation is applied at every position, and what it gives is read at the next.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "lstm",
@@ -52,7 +53,7 @@ GENERATORS = (
         (Source(LSTM), Source(TEACHER)),
         ("generator.net=lstm",),
         notes="With a forget gate.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "transformer",
@@ -62,7 +63,7 @@ GENERATORS = (
         (Source(GPT2, "section 2.3, the block"), Source(ATTENTION)),
         ("generator.net=transformer",),
         notes="A generator of one pass, unlike that of the papers.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "causal_transformer",
@@ -71,7 +72,7 @@ GENERATORS = (
         (Source(GPT2, "section 2.3"), Source(ATTENTION), Source(TEACHER)),
         ("generator.net=causal_transformer",),
         notes="That the noise is added to all that is read is ours.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "mlp",
@@ -80,9 +81,11 @@ GENERATORS = (
         (Source(WGAN_GP, "figure 1 and its code for toys"),),
         ("generator.net=mlp", "critic.net=mlp", "generator.relaxation=identity", "corpus.name=8gaussians"),
         notes="There width 512, 3 blocks and noise of 2 values. Hidden weights uniform of variance 2 / fan_in, as "
-        "there. No norm, and the kernel is not looked at. For points alone; preset toy chooses all that they want.",
-        refused=(ON_TEXT,),
+        "there. No norm, and the kernel is not looked at. Preset toy chooses all that points want. A generator of this "
+        "name makes all pixels of pictures, a row of the robustness table, where it goes with the critic dcgan.",
+        refused=(ON_TEXT, ON_PICTURES),
     ),
+    *picture_nets.GENERATORS,
 )
 
 CRITICS = (
@@ -94,7 +97,7 @@ CRITICS = (
         ("critic.net=paper",),
         recipe=WGAN_GP_RECIPE,
         notes="There width 512, 5 blocks, kernel 5; no norm anywhere. Linear between kinks.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "downsampling",
@@ -102,7 +105,7 @@ CRITICS = (
         "1-wide convolution → blocks that halve the length by means → length 4 to 8 → Linear → score",
         select=("critic.net=downsampling",),
         notes="Linear between kinks.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "recurrent",
@@ -112,7 +115,7 @@ CRITICS = (
         ("critic.net=recurrent",),
         notes="There a classifier at every position, with layer norm and a code of the position. Smooth, not linear "
         "between kinks.",
-        refused=(STEEP, ON_TOYS),
+        refused=(STEEP, *ON_OTHERS),
     ),
     Method(
         "transformer",
@@ -122,7 +125,7 @@ CRITICS = (
         ("critic.net=transformer",),
         notes="Attention by products has no Lipschitz constant: clipped or normed weights bound no slope here; a "
         "penalty does where it looks. Not linear between kinks.",
-        refused=(STEEP, ON_TOYS),
+        refused=(STEEP, *ON_OTHERS),
     ),
     Method(
         "causal_transformer",
@@ -131,7 +134,7 @@ CRITICS = (
         (Source(ATTENTION, "eq. 1"), Source(GPT2, "section 2.3, the block"), Source(SCRATCH)),
         ("critic.net=causal_transformer",),
         notes="Not linear between kinks.",
-        refused=(STEEP, ON_TOYS),
+        refused=(STEEP, *ON_OTHERS),
     ),
     Method(
         "mlp",
@@ -142,8 +145,9 @@ CRITICS = (
         notes="There width 512 and 3 blocks. Hidden weights as the generator's. No norm, no dropout, and the kernel is "
         "not looked at. For points alone; preset toy chooses all that they want. Linear between kinks, yet "
         "piecewise_gradient_normalisation is for critics of text.",
-        refused=(ON_TEXT,),
+        refused=(ON_TEXT, ON_PICTURES),
     ),
+    *picture_nets.CRITICS,
 )
 
 CONDITIONS = (
@@ -153,7 +157,7 @@ CONDITIONS = (
         "D(x, y) = D(x) + <e(y), f(x)>, a learned vector e(y) a label, f the critic's features",
         (Source(PROJECTION, "eq. 3"),),
         ("game.condition=projection",),
-        notes="The generator's noise is joined by an embedding of the label.",
+        notes="The generator's noise is joined by an embedding of the label, unless its norm is conditional_batch.",
     ),
     Method(
         "auxiliary",

@@ -79,6 +79,7 @@ BATCH_NORM = Paper(
     "Ioffe & Szegedy", 2015,
     "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", "1502.03167",
 )  # fmt: skip
+CONDITIONAL_NORM = Paper("Dumoulin, Shlens & Kudlur", 2017, "A Learned Representation For Artistic Style", "1610.07629")
 CT_GAN = Paper(
     "Wei et al.", 2018,
     "Improving the Improved Training of Wasserstein GANs: A Consistency Term and Its Dual Effect", "1803.01541",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import ON_TEXT, ON_TOYS, Method, Refusal, Source
-from textgan.methods.papers import CONCRETE, FBGAN, GUMBEL, REINFORCE, SCRATCH, STRAIGHT, WGAN_GP
+from textgan.methods.method import ON_OTHERS, ON_PICTURES, ON_TEXT, ON_TOYS, Method, Refusal, Source
+from textgan.methods.papers import CONCRETE, DCGAN, FBGAN, GUMBEL, REINFORCE, SCRATCH, STRAIGHT, WGAN_GP
 
 RELAXATIONS = (
     Method(
@@ -13,7 +13,7 @@ RELAXATIONS = (
         (Source(WGAN_GP, "section 5.4"),),
         ("generator.relaxation=softmax",),
         notes="A critic tells a broad softmax from one-hot text at a glance.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "straight_through",
@@ -22,7 +22,7 @@ RELAXATIONS = (
         (Source(STRAIGHT, "section 4"),),
         ("generator.relaxation=straight_through",),
         notes="Drawn rather than the likeliest symbol. The gradient is biased.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "straight_through_argmax",
@@ -30,7 +30,7 @@ RELAXATIONS = (
         "one-hot of argmax l; its gradient that of softmax(l / T)",
         (Source(STRAIGHT, "section 4"),),
         ("generator.relaxation=straight_through_argmax",),
-        refused=(Refusal("count_critic.weight=1", "it counts drawn symbols, and this draws none"), ON_TOYS),
+        refused=(Refusal("count_critic.weight=1", "it counts drawn symbols, and this draws none"), *ON_OTHERS),
     ),
     Method(
         "gumbel_softmax",
@@ -39,7 +39,7 @@ RELAXATIONS = (
         (Source(GUMBEL, "eq. 2"), Source(CONCRETE, "eq. 10"), Source(FBGAN, "T of 0.5 to 0.75")),
         ("generator.relaxation=gumbel_softmax", "generator.temperature=0.75"),
         notes="The symbols drawn with it are of the softmax at temperature 1. generator.final_temperature anneals T.",
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "gumbel_straight_through",
@@ -47,7 +47,7 @@ RELAXATIONS = (
         "one-hot of argmax (l + n); its gradient that of softmax((l + n) / T)",
         (Source(GUMBEL, "section 2.2"),),
         ("generator.relaxation=gumbel_straight_through", "generator.temperature=0.75"),
-        refused=(ON_TOYS,),
+        refused=ON_OTHERS,
     ),
     Method(
         "reinforce",
@@ -65,7 +65,7 @@ RELAXATIONS = (
             Refusal(
                 "game.condition=auxiliary", "on a labelled corpus it teaches labels through the sample; use projection"
             ),
-            ON_TOYS,
+            *ON_OTHERS,
         ),
     ),
     Method(
@@ -75,6 +75,15 @@ RELAXATIONS = (
         select=("generator.relaxation=identity", "generator.net=mlp", "critic.net=mlp", "corpus.name=8gaussians"),
         notes="The only one of points, text has the others; preset toy chooses all that points want. Nothing is drawn, "
         "and the temperature is not looked at.",
-        refused=(ON_TEXT,),
+        refused=(ON_TEXT, ON_PICTURES),
+    ),
+    Method(
+        "tanh",
+        "pixels that stay between black and white",
+        "tanh l, of a generator that gives l for each pixel",
+        (Source(DCGAN, "section 3"), Source(WGAN_GP, "appendix F")),
+        ("generator.relaxation=tanh", "generator.net=resnet", "critic.net=resnet", "corpus.name=digits"),
+        notes="The only one of pictures. Nothing is drawn, and the temperature is not looked at.",
+        refused=(ON_TEXT, ON_TOYS),
     ),
 )

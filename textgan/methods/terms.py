@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import ON_TOYS, Method, Refusal, Source, refusing
+from textgan.methods.method import ON_OTHERS, Method, Refusal, Source, refusing
 from textgan.methods.papers import IMPROVED, SEQGAN, TEACHER
 
 AT_ONE = Refusal("generator.temperature=0.5", "it knows the softmax at temperature 1; Gumbel relaxations are exempt")
@@ -25,7 +25,7 @@ TERMS = (
             AT_ONE,
             Refusal("generator.relaxation=straight_through_argmax", "it draws no symbols, which this counts"),
             Refusal("count_critic.orders=[]", "there must be n-grams to count"),
-            ON_TOYS,
+            *ON_OTHERS,
         ),
     ),
     Method(
@@ -52,7 +52,7 @@ TERMS = (
         refused=(
             *UNREAD,
             AT_ONE,
-            ON_TOYS,
+            *ON_OTHERS,
         ),
     ),
     Method(
@@ -65,7 +65,7 @@ TERMS = (
             AT_ONE,
             Refusal("window_likelihood.order=1000", "a window must fit into a sample"),
             Refusal("corpus.label_column=@file", "a labelled corpus; it would mix the labels"),
-            ON_TOYS,
+            *ON_OTHERS,
         ),
     ),
 )

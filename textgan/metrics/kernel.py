@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from textgan.metrics.blocks import blocks
+
 SIZE, SUBSETS, SEED = 1_000, 100, 2020  # rows of a subset, how many, and what chooses them: those of torch-fidelity
-BLOCK = 1 << 22  # kernel values held at a time
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,9 +53,3 @@ def _sums(a: Floats, b: Floats, held_a: Floats, held_b: Floats) -> Floats:
     for rows in blocks(len(a), len(b)):
         found += np.einsum("sj,sj->s", held_a[:, rows] @ _cubed(a[rows] @ b.T, a.shape[1]), held_b)
     return found
-
-
-def blocks(count: int, width: int) -> list[slice]:
-    """Cut so many rows, each of which takes `width` values, into blocks of bounded size."""
-    step = max(1, BLOCK // max(width, 1))
-    return [slice(start, start + step) for start in range(0, count, step)]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from textgan.metrics.kernel import blocks
+from textgan.metrics.blocks import blocks
 
 MANIFOLD, DENSE = 3, 5  # the neighbour whose distance is a ball's radius: of precision and recall; of density, coverage
 

@@ -15,11 +15,12 @@ from textgan.metrics.frechet import Frechet, frechet_distance
 from textgan.metrics.interval import Bounds, clipped, interval
 from textgan.metrics.kernel import kernel_distance
 from textgan.metrics.metric import excess
-from textgan.metrics.neighbours import Shares, nearest, radii, shares
+from textgan.metrics.neighbours import Nearest, Shares, nearest, radii, shares
 
 REFERENCE = 10_000  # held-out pictures that are measured against
 NEIGHBOURS = 5_000  # pictures of a side whose neighbours are sought
-LIBRARY = 50_000  # training pictures among which copies are sought
+LIBRARY = 50_000  # training pictures among which the nearest is sought
+COMPARED = 2_000  # pictures of a side whose nearest training picture is sought
 COPIED = 0.01  # share of held-out pictures so near to a training picture that a sample as near is called a copy
 
 Rows = npt.NDArray[np.uint8]
@@ -45,9 +46,8 @@ class Seen:
 
     @cached_property
     def near(self) -> Floats:
-        """Features of those whose neighbours are sought, evenly spread over all."""
-        count = len(self.features)
-        return self.features[np.linspace(0, count - 1, min(count, NEIGHBOURS)).round().astype(np.int64)]
+        """Features of those whose neighbours are sought."""
+        return self.features[spread(len(self.rows), NEIGHBOURS)]
 
     @cached_property
     def radii(self) -> dict[int, Floats]:
@@ -80,6 +80,11 @@ class Measured:
             shares(samples.near, real.near, samples.radii, real.radii),
             unique_share(samples.rows),
         )
+
+
+def spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Places of so many rows at most, evenly spread over all: they may stand by class."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 def unique_share(rows: Rows) -> float:
@@ -115,9 +120,9 @@ def report_evaluation(heldout: Rows, training: Rows, extract: Extract, *, name: 
     Returns:
         Function as that one's. "frechet", "precision", "recall", "density" and "coverage" have "low" and "high" too,
         the ends of the 95 % bootstrap interval: of the distance over the pictures of both sides; of a share over those
-        whose mean it is, with the balls held fast. "copies": {"value", "floor", "nearer_than", "samples", "training"}
-        is the share of samples that are nearer to a training picture than 1 % of held-out ones are, by features,
-        beside the share of held-out ones.
+        whose mean it is, with the balls held fast. "copies": {"features", "pixels"}, {"value", "floor", "nearer_than",
+        "samples", "reference", "training"} each, is the share of samples that are nearer to a training picture than
+        1 % of held-out ones are, beside the share of held-out ones; of 2,000 pictures a side at most.
     """
     sides = Sides(heldout, training, extract, name, seed)
 
@@ -137,6 +142,7 @@ class Sides:
 
     def __init__(self, heldout: Rows, training: Rows, extract: Extract, name: str, seed: int) -> None:
         self.heldout, self.training, self.extract, self.name, self.seed = heldout, training, extract, name, seed
+        self.library = Library(training, extract)
         self.floor = cache(self._floor)
 
     @cached_property
@@ -145,14 +151,9 @@ class Sides:
         return self._seen(self.heldout, REFERENCE)
 
     @cached_property
-    def library(self) -> Floats:
-        """Features of the training pictures among which copies are sought."""
-        return self._seen(self.training, LIBRARY).features
-
-    @cached_property
-    def usual(self) -> Floats:
-        """Distance of each held-out picture from the nearest training picture, (row,)."""
-        return nearest(self.real.near, self.library).distance
+    def usual(self) -> dict[str, Nearest]:
+        """The training pictures nearest to held-out ones."""
+        return self._nearest(self.real)
 
     def measured(self, samples: Seen) -> Measured:
         """Measure samples."""
@@ -189,12 +190,47 @@ class Sides:
 
     def copies(self, samples: Seen) -> dict[str, Any]:
         """Count the samples that are nearer to a training picture than few held-out ones are."""
-        limit = float(np.quantile(self.usual, COPIED))
-        found, usual = (
-            float((side < limit).mean()) for side in (nearest(samples.near, self.library).distance, self.usual)
-        )
-        counts = {"samples": len(samples.near), "training": len(self.library)}
-        return {"value": found, "floor": usual, "nearer_than": limit} | counts
+        found: dict[str, Any] = {}
+        for by, ours in self._nearest(samples).items():
+            usual = self.usual[by].distance
+            limit = float(np.quantile(usual, COPIED))
+            value, floor = (float((side < limit).mean()) for side in (ours.distance, usual))
+            found[by] = {"value": value, "floor": floor, "nearer_than": limit, "samples": len(ours.distance),
+                         "reference": len(usual), "training": len(self.library.rows)}  # fmt: skip
+        return found
+
+    def _nearest(self, seen: Seen) -> dict[str, Nearest]:
+        some = spread(len(seen.rows), COMPARED)
+        return self.library.nearest(seen.rows[some], seen.features[some])
+
+
+class Library:
+    """Training pictures among which the nearest is sought: all, or 50,000 at most, evenly spread.
+
+    Args:
+        training: pictures (row, channel, y, x); may be memory-mapped.
+        extract: makes their features, when they are first asked for.
+    """
+
+    def __init__(self, training: Rows, extract: Extract) -> None:
+        self.step = -(-len(training) // LIBRARY)
+        self.rows = training[:: self.step]
+        self.extract = extract
+
+    @cached_property
+    def features(self) -> Floats:
+        """Of each, (row, feature)."""
+        return self.extract(self.rows)[0]
+
+    def nearest(self, rows: Rows, features: Floats) -> dict[str, Nearest]:
+        """Find the training picture nearest to each picture, by its place in training: by "features" and by "pixels".
+
+        Args:
+            rows: pictures (row, channel, y, x).
+            features: of them, (row, feature).
+        """
+        found = {"features": nearest(features, self.features), "pixels": nearest(rows, self.rows)}
+        return {by: Nearest(place * self.step, distance) for by, (place, distance) in found.items()}
 
 
 def intervals(measured: Measured, rng: np.random.Generator) -> dict[str, dict[str, float | None]]:

@@ -9,6 +9,7 @@ from textgan.nets.attention import (
     TransformerCritic,
     TransformerGenerator,
 )
+from textgan.nets.bottleneck import BottleneckCritic, BottleneckGenerator
 from textgan.nets.conditional import AuxiliaryCritic, ProjectionCritic
 from textgan.nets.dcgan import ConstantGenerator, DCGANCritic, DCGANGenerator
 from textgan.nets.image import GrowingCritic, GrowingGenerator, PixelGenerator, ResNetCritic, ResNetGenerator
@@ -37,6 +38,7 @@ CONDITIONAL_CRITICS = {"projection": ProjectionCritic, "auxiliary": AuxiliaryCri
 IMAGE_GENERATORS: dict[str, Callable[..., Any]] = {
     "resnet": ResNetGenerator,
     "resnet_growing": GrowingGenerator,
+    "resnet101": BottleneckGenerator,
     "dcgan": DCGANGenerator,
     "dcgan_constant": ConstantGenerator,
     "mlp": PixelGenerator,
@@ -44,6 +46,7 @@ IMAGE_GENERATORS: dict[str, Callable[..., Any]] = {
 IMAGE_CRITICS: dict[str, Callable[..., Any]] = {
     "resnet": ResNetCritic,
     "resnet_growing": GrowingCritic,
+    "resnet101": BottleneckCritic,
     "dcgan": DCGANCritic,
 }
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from textgan.nets.convolution2d import Convolution2d, TransposedConvolution2d
 from textgan.nets.image import START, channels_first, channels_last, doublings
-from textgan.nets.layers import he_uniform_, linear, rectify
+from textgan.nets.layers import linear, rectify, strided, transposed
 from textgan.nets.norms import NORMS, reference_noise
 from textgan.nets.one_pass import OnePassGenerator
 
@@ -39,7 +38,7 @@ def _tanh(x: Tensor, leak: float) -> Tensor:
 def _gated(x: Tensor, leak: float) -> Tensor:
     """sigmoid(a) · tanh(b) of the two halves of the channels.
 
-    Source: van den Oord et al. 2016 (1606.05328), eq. 2; Gulrajani et al. 2017, table 2.
+    Source: van den Oord et al. 2016 (1606.05328), eq. 2; Gulrajani et al. 2017, figure 2.
     """
     gate, value = x.chunk(2, -1)
     return gate.sigmoid() * value.tanh()
@@ -62,22 +61,6 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, y, x, channel) to another side and number of channels."""
         return self.nonlinearity.apply(self.norm(self.layer(x)), self.leak)
-
-
-def smaller(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
-    """A convolution of stride 2."""
-    return _drawn(Convolution2d(channels_in, channels_out, kernel, stride=2))
-
-
-def larger(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
-    """A transposed convolution of stride 2."""
-    return _drawn(TransposedConvolution2d(channels_in, channels_out, kernel))
-
-
-def _drawn(layer: Any) -> nn.Module:
-    he_uniform_(layer.weight, stride=2)
-    nn.init.zeros_(layer.bias)
-    return layer  # type: ignore[no-any-return]
 
 
 def doubling(width: int, count: int) -> list[int]:
@@ -120,9 +103,9 @@ class DCGANGenerator(OnePassGenerator):
             return Stage(layer, NORMS[norm](channels * parts), between, 0.0)
 
         first = nn.Sequential(linear(latent, wide[0] * parts * START**2), nn.Unflatten(1, (START, START, -1)))
-        later = (stage(larger(a, b * parts, kernel), b) for a, b in pairwise(wide))
+        later = (stage(transposed(a, b * parts, kernel), b) for a, b in pairwise(wide))
         self.stages = nn.Sequential(stage(first, wide[0]), *later)
-        self.leave = larger(width, channels, kernel)
+        self.leave = transposed(width, channels, kernel)
         self.register_buffer("reference", reference_noise(norm, latent))
 
     def make_logits(self, noise: Tensor) -> Tensor:
@@ -133,7 +116,7 @@ class DCGANGenerator(OnePassGenerator):
 class ConstantGenerator(DCGANGenerator):
     """The same with as many channels at 4x4 as at full size; in that table without a norm.
 
-    Source: Gulrajani et al. 2017 (WGAN-GP), table 2, "no BN and a constant number of filters in the generator", and its
+    Source: Gulrajani et al. 2017 (WGAN-GP), figure 2, "no BN and a constant number of filters in G", and its
     code; Arjovsky, Chintala & Bottou 2017, section 4.3.
     """
 
@@ -164,7 +147,7 @@ class DCGANCritic(nn.Module):
         wide, parts = doubling(width, doublings(side)), between.parts
 
         def stage(a: int, b: int, norm: str) -> Stage:
-            return Stage(smaller(a, b * parts, kernel), NORMS[norm](b * parts), between, LEAK)
+            return Stage(strided(a, b * parts, kernel), NORMS[norm](b * parts), between, LEAK)
 
         later = (stage(a, b, norm) for a, b in pairwise(wide))
         self.stages = nn.Sequential(stage(channels, width, "none"), *later)

@@ -21,7 +21,6 @@ from textgan.nets.layers import (
     ResidualBlock,
     convolution,
     glorot_uniform_,
-    halve,
     he_uniform_,
     linear,
     rectify,
@@ -29,6 +28,7 @@ from textgan.nets.layers import (
 from textgan.nets.norms import BY_LABEL, NORMS, Norm, reference_noise
 from textgan.nets.one_pass import OnePassGenerator
 from textgan.nets.plane import hidden
+from textgan.nets.resample import halve
 
 START = 4  # the side that a generator begins with, and a critic ends with
 
@@ -139,8 +139,7 @@ class FirstBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 2 y, 2 x, channels) -> (batch, y, x, width)."""
-        branch: Tensor = self.second(rectify(self.first(x)))
-        return self.shortcut(halve(x)) + halve(branch)  # type: ignore[no-any-return]
+        return self.shortcut(halve(x)) + self.second.halved(rectify(self.first(x)))  # type: ignore[no-any-return]
 
 
 class ResNetCritic(nn.Module):
@@ -219,7 +218,7 @@ class GrowingCritic(nn.Module):
 class PixelGenerator(OnePassGenerator):
     """Noise through `blocks` hidden layers of `width` ReLUs to all pixels; `kernel` is of the common signature only.
 
-    Source: Gulrajani et al. 2017 (WGAN-GP), table 2, "4-layer 512-dim ReLU MLP generator", and its code for pictures of
+    Source: Gulrajani et al. 2017 (WGAN-GP), figure 2, "4-layer 512-dim ReLU MLP G", and its code for pictures of
     side 64.
     """
 

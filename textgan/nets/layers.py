@@ -13,10 +13,11 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from textgan.nets.convolution import Convolution
-from textgan.nets.convolution2d import Convolution2d
+from textgan.nets.convolution2d import Convolution2d, TransposedConvolution2d
 from textgan.nets.dropout import Dropout
 from textgan.nets.linear_map import linear_map
 from textgan.nets.norms import NORMS, Norm
+from textgan.nets.resample import double, halve
 
 SCALE = 0.3  # of a residual branch, as in the WGAN-GP code
 
@@ -87,6 +88,22 @@ def convolution(channels_in: int, channels_out: int, kernel: int, *, axes: int =
     return layer
 
 
+def strided(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
+    """Convolution of stride 2 over (batch, y, x, channel), which halves both sides; the paper's initial weights."""
+    return _drawn(Convolution2d(channels_in, channels_out, kernel, stride=2))
+
+
+def transposed(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
+    """The transpose of one, which doubles both sides."""
+    return _drawn(TransposedConvolution2d(channels_in, channels_out, kernel))
+
+
+def _drawn(layer: Any) -> nn.Module:
+    he_uniform_(layer.weight, stride=2)
+    nn.init.zeros_(layer.bias)
+    return layer  # type: ignore[no-any-return]
+
+
 def pointwise(channels_in: int, channels_out: int, *, bias: bool = True) -> nn.Linear:
     """1-wide convolution over (..., channel), with the paper's initial weights.
 
@@ -153,31 +170,18 @@ class ResidualBlock(nn.Module):
     def inner(self, x: Tensor, *labels: Tensor) -> Tensor:
         """Return what the second convolution is given, (batch, ..., channel)."""
         y = rectify(self.first_norm(x, *labels), self.leak)
-        y = self.first(double(y) if self.resample == "up" else y)
+        y = self.first.doubled(y) if self.resample == "up" else self.first(y)
         return rectify(self.second_norm(y, *labels), self.leak)
 
     def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
         """(batch, ..., channels_in) -> (batch, ..., channels_out), under labels (batch,) if the norms go by them."""
-        branch = self.second(self.inner(x, *labels))
+        y = self.inner(x, *labels)
         if self.resample == "down":
-            x, branch = halve(x), halve(branch)
-        x = self.shortcut(x)
+            x, branch = self.shortcut(halve(x)), self.second.halved(y)
+        else:
+            x, branch = self.shortcut(x), self.second(y)
         x = double(x) if self.resample == "up" else x
         return self.drop(torch.add(x, branch, alpha=self.scale))  # type: ignore[no-any-return]
-
-
-def double(x: Tensor) -> Tensor:
-    """Every place twice along each axis: (batch, ..., channel), twice as long."""
-    places = x.shape[1:-1]
-    apart = x.reshape(len(x), *(size for length in places for size in (length, 1)), x.shape[-1])
-    twice = apart.expand(-1, *(-1, 2) * len(places), -1)
-    return twice.reshape(len(x), *(2 * length for length in places), x.shape[-1])
-
-
-def halve(x: Tensor) -> Tensor:
-    """Mean of neighbouring places along each axis: (batch, ..., channel), half as long."""
-    pairs = (size for length in x.shape[1:-1] for size in (length // 2, 2))
-    return x.reshape(len(x), *pairs, x.shape[-1]).mean(tuple(range(2, 2 * x.dim() - 3, 2)))
 
 
 USUAL = ("none", "relu", 0)

@@ -67,10 +67,15 @@ def compare(
         reports: measured against the same text, in the same way.
         facts: further facts of each.
     """
-    found = [{(m.name, m.key): m for m in report.metrics} for report in reports]
-    places = dict.fromkeys(place for of in found for place in of)
-    rows = [_row(*place, tuple(of.get(place) for of in found)) for place in places]
+    rows = side_by_side([report.metrics for report in reports])
     return Comparison(tuple(names), tuple(reports), tuple(rows), tuple(facts or [{}] * len(names)))
+
+
+def side_by_side(sides: Sequence[Sequence[Metric]]) -> list[Row]:
+    """Return each number of all sides, with the best of them."""
+    found = [{(m.name, m.key): m for m in side} for side in sides]
+    places = dict.fromkeys(place for of in found for place in of)
+    return [_row(*place, tuple(of.get(place) for of in found)) for place in places]
 
 
 def differ(a: Metric, b: Metric) -> bool | None:

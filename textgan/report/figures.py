@@ -145,16 +145,19 @@ def sweep(points: Sequence[SweepPoint], quality: str, diversity: str) -> str:
     )
 
 
-def figure(chart: str, caption: str, kinds: Sequence[str], *, filled: bool = False) -> str:
+def figure(
+    chart: str, caption: str, kinds: Sequence[str], *, filled: bool = False, legend: Mapping[str, str] = LEGEND
+) -> str:
     """Put caption, and a legend of the kinds of lines, under a chart; empty without one."""
     if not chart:
         return ""
     keys = "".join(
-        f'<li><i class="key {kind}{" filled" if filled else ""}"></i>{LEGEND[kind]}</li>'
-        for kind in LEGEND
+        f'<li><i class="key {kind}{" filled" if filled else ""}"></i>{legend[kind]}</li>'
+        for kind in legend
         if kind in kinds
     )
-    return f'<figure>{chart}<figcaption>{plain(caption)}<ul class="keys">{keys}</ul></figcaption></figure>'
+    shown = f'<ul class="keys">{keys}</ul>' if keys else ""
+    return f"<figure>{chart}<figcaption>{plain(caption)}{shown}</figcaption></figure>"
 
 
 def _kinds(series: Sequence[Series]) -> list[str]:

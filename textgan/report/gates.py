@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from textgan.errors import UsageError, near_miss
+from textgan.figures import PICTURES
 from textgan.metrics.table import BY_ORDER, METRICS
 from textgan.report.measure import Report
 
@@ -47,8 +48,7 @@ class Gate:
             return f"{name} is infinite" if self.fails == "above" else ""
         if metric.value is None:
             return f"{name} has no value"
-        failed = metric.value > self.limit if self.fails == "above" else metric.value < self.limit
-        return f"{name} is {metric.value:.4g}, {self.fails} {self.limit:g}" if failed else ""
+        return _beyond(name, metric.value, self.limit, self.fails)
 
 
 def gate(text: str, fails: Literal["above", "below"]) -> Gate:
@@ -63,13 +63,57 @@ def gate(text: str, fails: Literal["above", "below"]) -> Gate:
         family = named.rstrip("0123456789-._:")
         hint = near_miss(family, METRICS) if equals else ""
         raise UsageError(f"{text!r} is no gate; write NAME=LIMIT, such as jsd4=0.35 or words=0.5{hint}")
+    value = _limit(text, limit, "jsd4=0.35")
+    return Gate(name, named.removeprefix(name).lstrip("-._:"), value, fails)
+
+
+def picture_gate(text: str, fails: Literal["above", "below"]) -> PictureGate:
+    """Read a gate on pictures, such as `frechet=30` or `recall=0.5`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    name, _, limit = text.partition("=")
+    if name not in PICTURES or not limit:
+        hint = near_miss(name, PICTURES) if limit else ""
+        raise UsageError(f"{text!r} is no gate on pictures; write NAME=LIMIT, such as frechet=30 or recall=0.5{hint}")
+    return PictureGate(name, _limit(text, limit, "frechet=30"), fails)
+
+
+@dataclass(frozen=True)
+class PictureGate:
+    """A limit of one figure of pictures."""
+
+    name: str
+    limit: float
+    fails: Literal["above", "below"]
+
+    def failure(self, found: Mapping[str, Any]) -> str:
+        """Say how an evaluation fails this gate; nothing if it passes.
+
+        Raises:
+            UsageError: the evaluation has no such figure.
+        """
+        if self.name not in found:
+            raise UsageError(f"{self.name} was not measured; measured: {', '.join(n for n in PICTURES if n in found)}")
+        return _beyond(self.name, found[self.name]["value"], self.limit, self.fails)
+
+
+def _beyond(name: str, value: float, limit: float, fails: Literal["above", "below"]) -> str:
+    """Say that a value is beyond its limit; nothing if it is not."""
+    failed = value > limit if fails == "above" else value < limit
+    return f"{name} is {value:.4g}, {fails} {limit:g}" if failed else ""
+
+
+def _limit(text: str, limit: str, example: str) -> float:
+    """Read the number of a gate."""
     try:
         value = float(limit)
     except ValueError:
-        raise UsageError(f"{text!r}: {limit!r} is no number; write NAME=LIMIT, such as jsd4=0.35") from None
+        raise UsageError(f"{text!r}: {limit!r} is no number; write NAME=LIMIT, such as {example}") from None
     if not abs(value) < float("inf"):
         raise UsageError(f"{text!r}: the limit must be finite")
-    return Gate(name, named.removeprefix(name).lstrip("-._:"), value, fails)
+    return value
 
 
 def _written(name: str, key: str) -> str:

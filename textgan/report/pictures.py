@@ -39,7 +39,7 @@ def grid(
         raise ValueError("a grid of no pictures")
     columns = columns or math.ceil(math.sqrt(len(shown)))
     rows = -(-len(shown) // columns)
-    scale = scale or max(1, min(SEEN // max(shown.shape[1:3]), WIDEST // (columns * shown.shape[2])))
+    scale = scale or max(1, min(zoomed(shown[0]), WIDEST // (columns * shown.shape[2])))
     shown = enlarged(shown, scale)
     _, height, width, channels = shown.shape
     cells = np.full((rows * columns, height + gap, width + gap, channels), BETWEEN, dtype=np.uint8)
@@ -47,6 +47,12 @@ def grid(
     table = cells.reshape(rows, columns, height + gap, width + gap, channels).swapaxes(1, 2)
     joined = table.reshape(rows * (height + gap), columns * (width + gap), channels)
     return np.pad(joined, ((0, gap), (0, gap), (0, 0)), constant_values=BETWEEN)
+
+
+def zoomed(picture: Pictures) -> int:
+    """Return the whole factor by which a small picture (y, x, channel) can be seen, 1 of a large one."""
+    height, width, _ = picture.shape
+    return max(1, SEEN // int(max(height, width)))
 
 
 def enlarged(pictures: Pictures, scale: int) -> Pictures:

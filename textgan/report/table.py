@@ -18,8 +18,8 @@ from textgan.report.reading import Reading, faults, readings
 JUDGED = 4  # the order at which samples are placed on the ladder, where it was measured
 
 MARKS = (
-    "* the best; ~ cannot be told from it: the 95 % intervals leave room for chance. What has no interval (unique, "
-    "distinct, in_test and others) is only ranked."
+    "* the best; ~ cannot be told from it: the 95 % intervals leave room for chance. What has no interval is only "
+    "ranked."
 )
 BEST = {"lower": "low", "higher": "high", "near the floor": "as real"}
 
@@ -57,7 +57,7 @@ def side_by_side(comparison: Comparison) -> Iterator[RenderableType]:
         some = next(metric for metric in row.values if metric is not None)
         show = family(row.name).show
         floor = "-" if some.floor is None else show(some.floor)
-        cells = [_cell(row, side, show) for side in range(len(letters))]
+        cells = [cell(row, side, show) for side in range(len(letters))]
         table.add_row(f"{row.name} {row.key}", *cells, floor, BEST[some.better])
     yield table
     yield Text(MARKS, style="dim")
@@ -65,7 +65,8 @@ def side_by_side(comparison: Comparison) -> Iterator[RenderableType]:
         yield Text(f"Note: {note}.", style="dim")
 
 
-def _cell(row: Row, side: int, show: Callable[[float], str]) -> str:
+def cell(row: Row, side: int, show: Callable[[float], str]) -> str:
+    """Write one side's number, marked if it is the best or cannot be told from it."""
     metric = row.values[side]
     if metric is None or (metric.value is None and not metric.infinite):
         return "-"

@@ -1,0 +1,100 @@
+"""An evaluation of pictures for the eye: each figure with its interval, real pictures' and what it says; faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Literal
+
+from textgan.figures import PICTURES, picture_figure, picture_name
+from textgan.metrics.metric import Metric
+from textgan.report.document import Figure
+
+Evaluation = Mapping[str, Any]
+
+SAYS = {
+    "frechet": "Distance of the two sides' Gaussians in the space of features; lower is closer.",
+    "kernel": "Distance of the two sides by a polynomial kernel on features, without bias; lower is closer.",
+    "class_score": "How sure a classifier is of each sample, and how evenly its classes are used; higher is better.",
+    "precision": "Samples that lie among real pictures: how real they look; higher is better.",
+    "recall": "Real pictures that lie among samples: how varied these are; higher is better.",
+    "density": "How many real pictures' neighbourhoods a sample lies in, over 5; near that of real pictures is good.",
+    "coverage": "Real pictures with a sample in their neighbourhood; higher is better.",
+    "unique": "Different samples over all samples.",
+    "copies": "Samples nearer to a training picture than 1 % of held-out ones are; more is memory, not invention.",
+}
+BETTER: dict[str, Literal["lower", "near the floor"]] = {
+    "frechet": "lower", "kernel": "lower", "density": "near the floor", "unique": "near the floor",
+    "copies": "near the floor",
+}  # fmt: skip
+"""Which way a figure is better, where that is not upwards."""
+SOME = 0.5  # of real pictures' precision or coverage, below which something is plainly wrong
+DIFFERENT = 0.9  # likewise of their unique share
+COPIED = 3.0  # times real pictures' share of copies, above which it is no chance
+
+
+def likenesses(found: Evaluation) -> Iterator[Figure]:
+    """Yield the figures that an evaluation has, as they are written."""
+    for key in PICTURES:
+        if figure := found.get(key):
+            low, high, value, floor = (figure.get(side) for side in ("low", "high", "value", "floor"))
+            told = partial(picture_figure, key)
+            interval = "" if low is None or high is None else f"{told(low)} to {told(high)}"
+            apart = "" if value is None or floor is None else f"{'' if value < floor else '+'}{told(value - floor)}"
+            name = picture_name(key, found["extractor"])
+            yield Figure(name, told(value), interval, told(floor), apart, SAYS[key])
+
+
+def metrics(found: Evaluation) -> Iterator[Metric]:
+    """Yield the figures that an evaluation has, as they are compared."""
+    for key in PICTURES:
+        if figure := found.get(key):
+            value, floor, low, high = (figure.get(side) for side in ("value", "floor", "low", "high"))
+            yield Metric(key, "", value, floor, BETTER.get(key, "higher"), {}, low, high)
+
+
+def counts(found: Evaluation) -> str:
+    """Say how many pictures were measured against how many, and by whose features."""
+    return (
+        f"{found['samples']:,} generated pictures against {found['reference']:,} held-out ones, "
+        f"on the features of {found['extractor']}."
+    )
+
+
+def classification(found: Evaluation) -> str:
+    """Say how well the critic classifies where it was taught to, beside a net taught by the labels alone."""
+    if not (figure := found.get("classification")):
+        return ""
+    return (
+        f"test error {figure['value']:.2%} with {figure['labels']:,} labels, on {figure['rows']:,} held-out pictures; "
+        f"a net taught by these labels alone has {figure['supervised']:.2%}"
+    )
+
+
+def faults(found: Evaluation) -> list[str]:
+    """Say what the figures prove to be wrong, the plainest first."""
+    ratios = {key: _ratio(found.get(key)) for key in PICTURES}
+    said = (
+        (ratios["unique"] < DIFFERENT, "unique", "the samples repeat one another: {} of them are different pictures"),
+        (
+            ratios["copies"] > COPIED,
+            "copies",
+            "the samples copy: {} of them are nearer to a training picture than usual",
+        ),
+        (ratios["precision"] < SOME, "precision", "few samples look real: {} lie among real pictures"),
+        (ratios["recall"] < SOME, "recall", "the samples vary little: {} of real pictures lie among them"),
+        (ratios["coverage"] < SOME, "coverage", "kinds of pictures are missing: samples come near to {} of real ones"),
+    )
+    return [f"{text.format(_share(found, key))} (real pictures: {_share(found, key, 'floor')})"
+            for wrong, key, text in said if wrong]  # fmt: skip
+
+
+def _ratio(figure: Evaluation | None) -> float:
+    """A figure over that of real pictures; 1 where there is nothing to compare."""
+    if not figure or figure["value"] is None or not figure["floor"]:
+        return 1.0
+    return float(figure["value"] / figure["floor"])
+
+
+def _share(found: Evaluation, key: str, side: str = "value") -> str:
+    return f"{found[key][side]:.1%}"
