@@ -86,7 +86,7 @@ def test_equal_pictures_are_on_one_side(data: Path) -> None:
 
 
 def test_rows_are_parted_up_to_the_last_training_row() -> None:
-    pixels = made.side(60, 3, size=8).pixels.transpose(0, 3, 1, 2)
+    pixels = np.ascontiguousarray(made.side(60, 3, size=8).pixels.transpose(0, 3, 1, 2))
     held = [xxh3_64_intdigest(row.tobytes()) < 2**62 for row in pixels]
     part = Cut(0.25)(Part(pixels, np.arange(60, dtype=np.uint16), {}), "train", 20)
     end = [place for place in range(60) if not held[place]][19] + 1
