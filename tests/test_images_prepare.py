@@ -88,12 +88,13 @@ def test_equal_pictures_are_on_one_side(data: Path) -> None:
 def test_rows_are_parted_up_to_the_last_training_row() -> None:
     pixels = np.ascontiguousarray(made.side(60, 3, size=8).pixels.transpose(0, 3, 1, 2))
     held = [xxh3_64_intdigest(row.tobytes()) < 2**62 for row in pixels]
-    part = Cut(0.25)(Part(pixels, np.arange(60, dtype=np.uint16), {}), "train", 20)
-    end = [place for place in range(60) if not held[place]][19] + 1
-    for target, wanted in (("train", False), ("heldout", True)):
-        places = [place for place in range(end) if held[place] is wanted]
-        assert np.array_equal(part[target].pixels, pixels[places])
-        assert np.array_equal(part[target].labels, places)  # type: ignore[arg-type]
+    for most in range(1, 30):
+        part = Cut(0.25)(Part(pixels, np.arange(60, dtype=np.uint16), {}), "train", most)
+        end = [place for place in range(60) if not held[place]][most - 1] + 1
+        for target, wanted in (("train", False), ("heldout", True)):
+            places = [place for place in range(end) if held[place] is wanted]
+            assert np.array_equal(part[target].pixels, pixels[places])
+            assert np.array_equal(part[target].labels, places)  # type: ignore[arg-type]
     own = Part(pixels, None, {})
     assert len(Cut(None)(own, "heldout", 20)["heldout"].pixels) == 60
     assert len(Cut(None)(own, "train", 20)["train"].pixels) == 20
