@@ -45,8 +45,8 @@ def test_what_it_prints_and_that_text_is_read_once(tmp_path: Path) -> None:
     text = write(tmp_path / "text.txt", lines)
     first = textgan(tmp_path, "prepare", "text.txt", "--json")
     facts = told(first)
-    keys = ["schema", "name", "fingerprint", "train", "heldout", "symbols", "dropped", "facts"]
-    assert list(facts) == keys
+    keys = {"schema", "name", "fingerprint", "train", "heldout", "symbols", "dropped", "facts"}
+    assert facts.keys() == keys
     assert (facts["schema"], facts["name"], facts["dropped"]) == (1, "text", {"empty": 2})
     assert facts["train"] + facts["heldout"] == 300
     assert (tmp_path / "cache" / "rows" / facts["fingerprint"]).is_dir()
@@ -58,7 +58,7 @@ def test_what_it_prints_and_that_text_is_read_once(tmp_path: Path) -> None:
     assert (plain.code, plain.err) == (0, "")
     assert plain.out == (
         f"text: {facts['train']} training and {facts['heldout']} held-out rows of 32 (line), "
-        f"{facts['symbols']} symbols; split: hash of the line\n302 lines read; left out: 2 empty\n"
+        f"{facts['symbols']} symbols, held out by hash of the line\n302 lines read; left out: 2 empty\n"
     )
     dry = textgan(tmp_path, "train", "--corpus", "text.txt", "--dry-run", "--json")
     assert (told(dry)["corpus"]["fingerprint"], dry.err) == (facts["fingerprint"], "")

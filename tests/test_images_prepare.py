@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import picture_files as made
 import pytest
+from xxhash import xxh3_64_intdigest
 
 from textgan.cli.main import main
 from textgan.corpora import matrix, shelf, workers, workshop
 from textgan.corpora.cards import card
 from textgan.corpora.images import collection, folder
 from textgan.corpora.images.prepare import PictureSettings, open_pictures
+from textgan.corpora.images.rows import Cut, Part
 from textgan.corpora.prepare import Corpus
 from textgan.errors import TextganError, UsageError
 from textgan.pixels import Pixels
@@ -50,6 +52,8 @@ def test_pictures_are_read_once_and_mapped(data: Path) -> None:
     found = opened(data, tell=told.append)
     assert told == ["images: reading the pictures"]
     assert isinstance(found.train.ids, np.memmap)
+    for side in (found.train, found.heldout):
+        assert side.lines.tolist() == list(range(len(side)))
     assert rows(found) == {one.transpose(2, 0, 1).tobytes() for one in PIXELS}
     share = len(found.heldout) / 200
     assert 0.1 < share < 0.3
@@ -79,6 +83,21 @@ def test_equal_pictures_are_on_one_side(data: Path) -> None:
     train, heldout = ({row.tobytes() for row in side.ids} for side in (found.train, found.heldout))
     assert not train & heldout
     assert len(found.train) + len(found.heldout) == 400
+
+
+def test_rows_are_parted_up_to_the_last_training_row() -> None:
+    pixels = np.ascontiguousarray(made.side(60, 3, size=8).pixels.transpose(0, 3, 1, 2))
+    held = [xxh3_64_intdigest(row.tobytes()) < 2**62 for row in pixels]
+    for most in range(1, 30):
+        part = Cut(0.25)(Part(pixels, np.arange(60, dtype=np.uint16), {}), "train", most)
+        end = [place for place in range(60) if not held[place]][most - 1] + 1
+        for target, wanted in (("train", False), ("heldout", True)):
+            places = [place for place in range(end) if held[place] is wanted]
+            assert np.array_equal(part[target].pixels, pixels[places])
+            assert np.array_equal(part[target].labels, places)  # type: ignore[arg-type]
+    own = Part(pixels, None, {})
+    assert len(Cut(None)(own, "heldout", 20)["heldout"].pixels) == 60
+    assert len(Cut(None)(own, "train", 20)["train"].pixels) == 20
 
 
 def test_several_processes_give_the_same_rows(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

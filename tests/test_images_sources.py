@@ -267,6 +267,9 @@ def test_damaged_layouts_are_one_line(tmp_path: Path) -> None:
     says("mnist", mnist, "train-labels-idx1-ubyte has 7 labels of 30 pictures")
     (mnist / "train-labels-idx1-ubyte").write_bytes(labels[:12])
     says("mnist", mnist, "train-labels-idx1-ubyte (is damaged|cannot be read): ")
+    (mnist / "train-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 7, 1 << 20, 1 << 20))
+    (mnist / "train-labels-idx1-ubyte").write_bytes(labels)
+    says("mnist", mnist, "has pictures of 1048576 x 1048576 pixels; get it again")
     (mnist / "train-labels-idx1-ubyte").write_bytes(b"hello")
     says("mnist", mnist, "train-labels-idx1-ubyte is no idx of bytes with 1 axes")
     (mnist / "t10k-labels-idx1-ubyte").unlink()
@@ -302,6 +305,8 @@ def test_arrays_that_are_no_pictures_are_refused(tmp_path: Path) -> None:
         y_train=labels + 2,
     )
     says("x_train is of the type uint8", x_train=np.asfortranarray(pixels), y_train=labels)
+    flat = np.broadcast_to(np.uint8(0), (1, picture.MOST + 1, 1, 1))
+    says(r"x_train has pictures of \d+ x 1 pixels, too many", x_train=flat, y_train=labels[:1])
     liar = np.lib.format.magic(1, 0) + struct.pack("<H", 118)
     liar += b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999, 32, 32, 3), }".ljust(117) + b"\n"
     import zipfile

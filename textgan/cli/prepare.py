@@ -52,12 +52,12 @@ def _json(corpus: Corpus[Any]) -> dict[str, Any]:
 
 
 def _summary(corpus: Corpus[Any]) -> str:
-    from textgan.assemble import summary
+    from textgan.kinds import KINDS
 
     facts = corpus.facts
     left_out = facts.get("dropped", {}) | facts.get("left_out", {})
     labels = [f"{count:,} {name}" for name, count in facts.get("labels", {}).items()]
-    lines = [f"{corpus.name}: {summary(corpus)}"]
+    lines = [f"{corpus.name}: {KINDS[corpus.space.kind].summary(corpus)}"]
     counted = [f"{facts['lines_read']:,} lines read"] if "lines_read" in facts else []
     if left_out:
         counted.append("left out: " + ", ".join(f"{count:,} {what}" for what, count in left_out.items()))

@@ -73,7 +73,7 @@ class Lines:
         if now - self.told > PREPARING_EVERY:
             seconds = now - self.begin
             left = f", {duration(seconds * (1 - share) / share)} left" if share else ""
-            self.note(f"{stage}: {lines:,} lines, {duration(seconds)}{left}")
+            self.note(f"{stage}: {lines:,}, {duration(seconds)}{left}")
 
     def started(self, total: int, first: int) -> None:
         """Start the clock."""

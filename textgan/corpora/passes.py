@@ -157,7 +157,7 @@ def survey(
                 damage.update(block.damage or Damage(damage.errors))
                 files.append(heads)
                 far.done[side] += 1
-                reading.show("reading", far.found.read, None)
+                reading.show("reading lines", far.found.read, None)
                 if side == "train" and far.limit is not None:
                     break
                 if reading.work.due():
@@ -252,7 +252,7 @@ def encode(reading: Reading, job: Encoder, parts: Parts, total: int) -> Path:
                     writers[target].append(part.ids, part.numbers + lines[target], part.labels)
                     lines[target] += part.lines
                 done[side] += 1
-                reading.show("encoding", sum(lines.values()), sum(lines.values()) / max(1, total))
+                reading.show("encoding lines", sum(lines.values()), sum(lines.values()) / max(1, total))
                 if reading.work.due():
                     note()
     return folder

@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from textgan.corpora.images.collection import LABEL, TOGETHER, Block, Collection, Shard, array_blocks, stamp_of
+from textgan.corpora.images.picture import MOST
 from textgan.corpora.images.place import Asked
 from textgan.errors import TextganError, UsageError
 
@@ -66,6 +67,8 @@ def _check(archive: zipfile.ZipFile, side: str, labelled: bool) -> None:
     pictures, _ = _header(archive, f"x_{side}")
     if pictures.dtype != np.uint8 or len(pictures.shape) not in (3, 4) or pictures.shape[3:] not in ((), (1,), (3,)):
         raise ValueError(f"x_{side} is {pictures.dtype} {pictures.shape}, not uint8 (picture, y, x, channel)")
+    if math.prod(pictures.shape[1:3]) > MOST:
+        raise ValueError(f"x_{side} has pictures of {pictures.shape[1]} x {pictures.shape[2]} pixels, too many")
     if labelled:
         labels, _ = _header(archive, f"y_{side}")
         if math.prod(labels.shape) != pictures.shape[0]:

@@ -16,6 +16,7 @@ from typing import IO, cast
 import numpy as np
 
 from textgan.corpora.images.collection import TOGETHER, Block, Collection, Shard, array_blocks
+from textgan.corpora.images.picture import MOST
 from textgan.corpora.images.place import Asked, Place
 from textgan.errors import TextganError
 
@@ -54,6 +55,8 @@ def _blocks(place: Place, pictures: str, labels: str) -> Iterator[Block]:
         if shape[0] != counted[0]:
             raise TextganError(f"{place.label(labels)} has {counted[0]} labels of {shape[0]} pictures; get it again")
         size = shape[1] * shape[2]
+        if size > MOST:
+            raise TextganError(f"{place.label(pictures)} has pictures of {shape[1]} x {shape[2]} pixels; get it again")
         many = max(1, TOGETHER // max(1, size))
         for first in range(0, shape[0], many):
             count = min(many, shape[0] - first)

@@ -18,7 +18,7 @@ from textgan.corpora.images.collection import LABEL, Stamp, stamp_of
 from textgan.errors import TextganError
 
 LINKS, SPECIAL = "links that lead elsewhere", "special files"
-Broken = (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError)
+BROKEN = (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError)
 """What a damaged archive raises."""
 
 
@@ -67,7 +67,7 @@ class Place:
                 assert member is not None  # it was a regular file when it was listed
                 with member:
                     yield member
-        except (*Broken, KeyError) as error:
+        except (*BROKEN, KeyError) as error:
             raise TextganError(f"{self.label(name)} cannot be read: {error}; get it again") from None
 
     def read(self, name: str, most: int) -> bytes:
@@ -105,7 +105,7 @@ def place_of(path: Path) -> Place:
         if not path.is_file():
             raise TextganError(f"{path} is neither a file nor a folder")
         return _archive(path) if tarfile.is_tarfile(path) else Place(path.parent, (path.name,))
-    except Broken as error:
+    except BROKEN as error:
         raise TextganError(f"{path} cannot be read: {error}; get it again") from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,13 @@ def open_pictures(
     if card.kind != "image":
         raise UsageError(f"{name} is no corpus of pictures")
 
-    def look() -> Collection:
-        label = settings.label_column
-        return sources.collection(card, data=data, column=settings.column, label=label, cache=root, tell=tell)
-
+    sources.check_label(card, settings.label_column)
     with matrix.writing(root):
+        path = sources.locate(card, data=data, cache=root, tell=tell)
+        look = partial(sources.collection, card, path, column=settings.column, label=settings.label_column)
         found = look()
+        if settings.label_column and not found.classes:
+            raise UsageError(f"corpus.label_column: these pictures of {name} have no classes; leave --label-column out")
         key = _key(card, found, settings)
         entry = matrix.recall(root, key)
         if entry is None:
@@ -141,8 +143,6 @@ def _settled(card: Card, making: Making, far: Far, root: Path, tell: Tell) -> di
 def _open(name: str, root: Path, entry: dict[str, Any], *, conditional: bool) -> Corpus[Pixels]:
     folder, classes = matrix.rows_folder(root, entry["fingerprint"]), tuple(entry["facts"]["classes"])
     space = matrix.open_space(folder, Pixels.from_json)
-    if conditional and not classes:
-        raise UsageError(f"corpus.label_column: these pictures of {name} have no classes; leave --label-column out")
     train, heldout = (matrix.open_rows(folder, side) for side in SIDES)
     facts = entry["facts"] | {"rows": {"train": len(train), "heldout": len(heldout)}}
     return Corpus(

@@ -60,55 +60,25 @@ LABELS = {"cifar100": (LABEL, "coarse")}
 """Which labels there are, where there are several."""
 
 
-def collection(card: Card, *, data: str, column: str, label: str, cache: Path, tell: Tell) -> Collection:
-    """Return the pictures of a registered corpus.
-
-    Args:
-        card: of the corpus.
-        data: path of a file, folder or archive; empty for the hub, or for what a library has.
-        column: where the picture is in a record; empty for the usual place.
-        label: which label; empty for the usual one.
-        cache: the cache folder.
-        tell: receives what a user should know.
+def check_label(card: Card, label: str) -> None:
+    """Refuse a label that a corpus does not have; an empty one is the usual one.
 
     Raises:
-        UsageError: there is no such label or column.
-        TextganError: they are not there, or damaged; the line says what was looked for.
+        UsageError: it has others.
     """
     labels = LABELS.get(card.name, (LABEL,))
     if label and label not in labels:
         raise UsageError(f"corpus.label_column: {card.name} has no labels {label!r}; say {' or '.join(labels)}")
+
+
+def locate(card: Card, *, data: str, cache: Path, tell: Tell) -> Path | None:
+    """Return the file, folder or archive of a corpus, fetched from the hub where none is named; None if built in.
+
+    Raises:
+        TextganError: there is none, or the hub does not give it.
+    """
     if card.name in BUILT_IN:
-        return BUILT_IN[card.name]()
-    asked = Asked(place_of(_path(card, data, cache, tell)), column, label or LABEL)
-    for layout in LAYOUTS[card.name]:
-        found = layout.look(asked)
-        if found is not None:
-            return found if found.classes != () else replace(found, classes=_named(card, asked))
-    looked = "; or ".join(layout.told for layout in LAYOUTS[card.name])
-    raise TextganError(f"{card.name}: nothing of it is at {data}; looked for {looked}; {card.how_to_get}")
-
-
-def whereabouts(card: Card, data: str, cache: Path) -> str:
-    """Say where the pictures of a corpus are, in a few words, asking no network; empty for nowhere."""
-    try:
-        if card.name in BUILT_IN:
-            BUILT_IN[card.name]()
-            return "with scikit-learn"
-        if not data:
-            return "from the hub, in the cache" if hub.kept(card, cache) else ""
-        collection(card, data=data, column="", label="", cache=cache, tell=lambda line: None)
-    except TextganError:
-        return ""
-    return f"at {data}"
-
-
-def _named(card: Card, asked: Asked) -> tuple[str, ...] | None:
-    """Return the names of labels that no file names."""
-    return tuple(card.classes) or None if asked.label == LABEL else None
-
-
-def _path(card: Card, data: str, cache: Path, tell: Tell) -> Path:
+        return None
     if not data and card.name in hub.REPOS:
         return hub.folder(card, cache=cache, tell=tell)
     path = Path(data).expanduser().absolute()
@@ -116,3 +86,44 @@ def _path(card: Card, data: str, cache: Path, tell: Tell) -> Path:
         where = f"no such file or folder: {data}" if data else "it is not on this machine"
         raise TextganError(f"{card.name}: {where}; {card.how_to_get}")
     return path
+
+
+def collection(card: Card, path: Path | None, *, column: str = "", label: str = "") -> Collection:
+    """Return the pictures of a registered corpus.
+
+    Args:
+        card: of the corpus.
+        path: what `locate` returned.
+        column: where the picture is in a record; empty for the usual place.
+        label: which label, as `check_label` took it.
+
+    Raises:
+        UsageError: there is no such column or label.
+        TextganError: what is there is no such corpus, or damaged; the line says what was looked for.
+    """
+    if path is None:
+        return BUILT_IN[card.name]()
+    asked = Asked(place_of(path), column, label or LABEL)
+    for layout in LAYOUTS[card.name]:
+        found = layout.look(asked)
+        if found is not None:
+            return found if found.classes != () else replace(found, classes=_named(card, asked))
+    looked = "; or ".join(layout.told for layout in LAYOUTS[card.name])
+    raise TextganError(f"{card.name}: nothing of it is at {path}; looked for {looked}; {card.how_to_get}")
+
+
+def whereabouts(card: Card, data: str, cache: Path) -> str:
+    """Say where the pictures of a corpus are, in a few words, asking no network; empty for nowhere."""
+    try:
+        if not data and card.name in hub.REPOS:
+            return "from the hub, in the cache" if hub.kept(card, cache) else ""
+        path = locate(card, data=data, cache=cache, tell=lambda line: None)
+        collection(card, path)
+    except TextganError:
+        return ""
+    return "with scikit-learn" if path is None else f"at {data}"
+
+
+def _named(card: Card, asked: Asked) -> tuple[str, ...] | None:
+    """Return the names of labels that no file names."""
+    return tuple(card.classes) or None if asked.label == LABEL else None
