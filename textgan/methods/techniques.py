@@ -85,10 +85,10 @@ TECHNIQUES = (
             "feature_matching.weight=1",
         ),
         recipe=Recipe("adam", 3e-4, 3e-4, (0.5, 0.999), 1),
-        notes="It is twice the loss of a softmax over K + 1 classes, the logit of generated samples fixed at 0; Adam does "
-        "not see the factor. The generator knows no label. Published: of 10,000 MNIST pictures 1677, 221, 93 and 90 are "
-        "misclassified with 20, 50, 100 and 200 labels in all; of CIFAR-10 18.63 % with 4,000, of SVHN 8.11 % with "
-        "1,000.",
+        notes="It is twice the loss of a softmax over K + 1 classes, the logit of generated samples fixed at 0; Adam "
+        "does not see the factor. The generator knows no label. Published: of 10,000 MNIST pictures 1677, 221, 93 and "
+        "90 are misclassified with 20, 50, 100 and 200 labels in all; of CIFAR-10 18.63 % with 4,000, of SVHN 8.11 % "
+        "with 1,000.",
         refused=(
             *refusing(
                 "its scores are no log-odds, which a class could have its share of",
