@@ -50,57 +50,43 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
         yield Row(name, *(f"{evaluation[name][side]:.{digits}f}" for side in ("value", "floor")))
 
 
-<<<<<<< HEAD
-SCORES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
-"""What a figure on features is called, and what on those of the Inception net alone."""
-PICTURES = (*SCORES, "precision", "recall", "density", "coverage", "unique", "copies")
-"""All figures of pictures, in the order in which they are shown."""
-FEW = ("frechet", "class_score", "precision", "recall")
-"""Those that progress tells."""
-
-
-def of_pictures(evaluation: Evaluation, keys: Sequence[str] = PICTURES) -> Iterator[Row]:
-    """Yield the figures of generated pictures; those of features bear the extractor's name."""
-    for key in keys:
-        if figure := evaluation.get(key):
-            told = (picture_figure(key, figure[side]) for side in ("value", "floor"))
-            yield Row(picture_name(key, evaluation["extractor"]), *told)
-
-
-def picture_name(key: str, extractor: str) -> str:
-    """Return what a figure is called: FID on the features of the Inception net, FD[NAME] on others."""
-    if key not in SCORES:
-        return key
-    plain, inception = SCORES[key]
-    return inception if extractor.startswith("inception") else f"{plain}[{extractor}]"
-
-
-def picture_figure(key: str, value: float | None) -> str:
-    """Write a figure: a distance or a score by four digits, a share by three decimals."""
-    return "-" if value is None else f"{value:#.4g}" if key in SCORES else _number(value)
-=======
 INCEPTION = "inception-v3-compat"
 """The extractor whose figures have names of their own."""
 ON_FEATURES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
 """What a figure on features is called, and what on those of INCEPTION."""
-
-TOLD = {"FD", "FID", "CS", "IS", "precision", "recall"}
+COPIES = ("copies.features", "copies.pixels")
+PICTURES = (*ON_FEATURES, "precision", "recall", "density", "coverage", "unique", *COPIES)
+"""All figures of pictures, by their place in an evaluation, in the order in which they are shown."""
+TOLD = ("frechet", "class_score", "precision", "recall")
 """What progress tells of them."""
 
 
-def of_pictures(evaluation: Evaluation) -> Iterator[Row]:
+def of_pictures(evaluation: Evaluation, keys: Sequence[str] = PICTURES) -> Iterator[Row]:
     """Yield the figures of generated pictures; those on features bear the extractor's name."""
-    for name, (plain, inception) in ON_FEATURES.items():
-        if name in evaluation:
-            shown = inception if evaluation["extractor"] == INCEPTION else f"{plain}[{evaluation['extractor']}]"
-            yield Row(shown, *(f"{evaluation[name][side]:#.4g}" for side in ("value", "floor")))
-    for name in ("precision", "recall", "coverage"):
-        yield Row(name, *(_number(evaluation[name][side]) for side in ("value", "floor")))
->>>>>>> origin/main
+    for key in keys:
+        if figure := figure_of(evaluation, key):
+            told = (picture_figure(key, figure[side]) for side in ("value", "floor"))
+            yield Row(picture_name(key, evaluation["extractor"]), *told)
 
 
-def _few_of_pictures(evaluation: Evaluation) -> Iterator[Row]:
-    return (row for row in of_pictures(evaluation) if row.name.partition("[")[0] in TOLD)
+def figure_of(evaluation: Evaluation, key: str) -> Evaluation:
+    """Return a figure of an evaluation by its place, such as copies.pixels; empty where it is not there."""
+    for part in key.split("."):
+        evaluation = evaluation.get(part) or {}
+    return evaluation
+
+
+def picture_name(key: str, extractor: str) -> str:
+    """Return what a figure is called: FID on the features of the Inception net, FD[NAME] on others."""
+    if key not in ON_FEATURES:
+        return key.replace(".", " by ")
+    plain, inception = ON_FEATURES[key]
+    return inception if extractor == INCEPTION else f"{plain}[{extractor}]"
+
+
+def picture_figure(key: str, value: float | None) -> str:
+    """Write a figure: a distance or a score by four digits, a share by three decimals."""
+    return "-" if value is None else f"{value:#.4g}" if key in ON_FEATURES else _number(value)
 
 
 def _number(value: float | None) -> str:
@@ -120,11 +106,7 @@ class Shown(NamedTuple):
 
 SHOWN = {
     "jsd": Shown(_of_text, _jsd, "| n | JSD (bits) | real text at the same count |"),
-<<<<<<< HEAD
-    "frechet": Shown(partial(of_pictures, keys=FEW), of_pictures, "| | generated | real pictures at the same count |"),
-=======
-    "frechet": Shown(_few_of_pictures, of_pictures, "| | generated | real pictures at the same count |"),
->>>>>>> origin/main
+    "frechet": Shown(partial(of_pictures, keys=TOLD), of_pictures, "| | generated | real pictures at the same count |"),
     "modes": Shown(of_points, of_points, "| | generated | real points at the same count |"),
 }
 """By the figure that only this kind has."""
