@@ -63,9 +63,23 @@ ALLOWED = {
         "symbols",
     },
     "checks": {"config", "errors", "game", "kinds", "nets"},
+    "semi_supervised": BOTTOM | {"config", "corpora", "metrics", "training", "transfers"},
     "assemble": BOTTOM
-    | {"checks", "config", "corpora", "game", "kinds", "memory", "model", "nets", "spaces", "training"},
-    "runs": BOTTOM | {"assemble", "checks", "config", "game", "model", "training", "__version__"},
+    | {
+        "checks",
+        "config",
+        "corpora",
+        "game",
+        "kinds",
+        "memory",
+        "model",
+        "nets",
+        "semi_supervised",
+        "spaces",
+        "training",
+    },
+    "measure": BOTTOM | {"assemble", "game", "kinds", "nets", "semi_supervised", "training"},
+    "runs": BOTTOM | {"assemble", "checks", "config", "game", "measure", "model", "training", "__version__"},
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
@@ -125,11 +139,23 @@ LIBRARIES = {
     "methods": set[str](),
     "metrics": {"numpy", "rapidfuzz", "transformers", "huggingface_hub"},
     "oracles": {"numpy"},
-    "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"},
+    "corpora": {"numpy", "platformdirs", "pyarrow", "zstandard", "sentencepiece", "xxhash", "datasets", "nltk"}
+    | {"PIL", "lmdb", "scipy", "sklearn"},
 }
 """The libraries of the rooms that may not take any; the others may."""
 
-CONFIG_READERS = {"cli", "settings", "methods", "checks", "assemble", "kinds", "runs", "model", "api"}
+CONFIG_READERS = {
+    "cli",
+    "settings",
+    "methods",
+    "checks",
+    "semi_supervised",
+    "assemble",
+    "kinds",
+    "runs",
+    "model",
+    "api",
+}
 LIGHT = (
     "",
     "cli",

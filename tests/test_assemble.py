@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from textgan import assemble
+from textgan import assemble, measure
 from textgan.assemble import build, build_critic, choose_device, dry_run, open_corpus, reference, settled
 from textgan.checks import check
 from textgan.config import Config
@@ -166,17 +166,17 @@ def test_rows_are_decoded_when_they_are_asked_for() -> None:
 
 def test_the_critics_check_is_its_mean_on_each_side(tiny_text: Path) -> None:
     parts = build(smoke(tiny_text))
-    checked = assemble.critic_check(parts)["critic"]
-    assert checked == assemble.critic_check(parts)["critic"]  # at the same rows each time
+    checked = measure.critic_check(parts)["critic"]
+    assert checked == measure.critic_check(parts)["critic"]  # at the same rows each time
     assert checked.keys() == {"train", "heldout", "fake", "slope", "rows"}
     assert checked["slope"] > 0
     assert parts.state.critic is not None
     with torch.no_grad():
         parts.state.critic.parameters[-1].add_(5)  # the bias of the score
-    moved = assemble.critic_check(parts)["critic"]
+    moved = measure.critic_check(parts)["critic"]
     assert [moved[side] - checked[side] for side in ("train", "heldout", "fake")] == pytest.approx([5] * 3, abs=1e-4)
     assert moved["slope"] == pytest.approx(checked["slope"])
-    assert assemble.critic_check(build(smoke(tiny_text, critic__net="none"))) == {}
+    assert measure.critic_check(build(smoke(tiny_text, critic__net="none"))) == {}
 
 
 def test_the_critics_check_sees_samples_as_the_step_would(tiny_text: Path) -> None:
@@ -194,7 +194,7 @@ def test_the_critics_check_sees_samples_as_the_step_would(tiny_text: Path) -> No
     found = []
     for step in (0, 10, 20):
         parts.state.step = step
-        found.append(assemble.critic_check(parts)["critic"])
+        found.append(measure.critic_check(parts)["critic"])
     assert [values["train"] for values in found] == sorted((values["train"] for values in found), reverse=True)
     assert found[0]["train"] == pytest.approx(1)
     assert found[2]["train"] == pytest.approx(0.1**2 + 0.9**2 / (parts.space.size - 1), rel=1e-4)
@@ -252,11 +252,11 @@ def test_plain_settings_reach_the_plan(tiny_text: Path) -> None:
 def test_the_critics_check_is_of_the_critic_as_the_game_constrains_it(tiny_text: Path) -> None:
     parts = build(smoke(tiny_text, game__constraint="gradient_normalisation", game__penalties={}))
     assert parts.state.critic is not None
-    checked = assemble.critic_check(parts)["critic"]
+    checked = measure.critic_check(parts)["critic"]
     with torch.no_grad():
         for weights in parts.state.critic.parameters[-2:]:
             weights.mul_(1000)  # c D scores and slopes as D under this constraint
-    large = assemble.critic_check(parts)["critic"]
+    large = measure.critic_check(parts)["critic"]
     assert large == pytest.approx(checked, rel=1e-3)
     assert all(abs(checked[side]) < 1 for side in ("train", "heldout", "fake"))
 
@@ -291,7 +291,7 @@ def test_a_critic_that_looks_at_its_batch_is_shown_whole_batches_of_its_size(tin
     assert parts.state.critic is not None
     seen: list[int] = []
     parts.state.critic.net.register_forward_hook(lambda net, inputs, output: seen.append(len(inputs[0])))
-    checked = assemble.critic_check(parts)["critic"]
+    checked = measure.critic_check(parts)["critic"]
     assert "slope" not in checked  # of a sample it has none
     assert set(seen) == {60}
     assert len(seen) == 3 * (256 // 60)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from textgan.corpora import hub_access
 from textgan.corpora.cards import card
-from textgan.corpora.text import billion_word, hub, hub_library
+from textgan.corpora.text import billion_word, hub
 from textgan.corpora.text.billion_word import FOLDERS, verify
 from textgan.corpora.text.hub_library import Wanted
 from textgan.corpora.text.sources import Damage, Shard, Source
@@ -188,9 +189,9 @@ def test_without_anything_the_line_names_what_was_tried_and_three_ways(tmp_path:
 
 def test_an_unreachable_hub_is_probed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     probed: list[str] = []
-    for name in hub_library.OFFLINE:
+    for name in hub_access.OFFLINE:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(hub_library, "_answers", probed.append)
+    monkeypatch.setattr(hub_access, "_answers", probed.append)
     with pytest.raises(TextganError, match="cannot be reached"):
         find("", tmp_path)
     assert len(probed) == 1
@@ -212,7 +213,7 @@ def test_a_fetch_that_breaks_does_not_go_on_with_the_other_mirror(
         return Breaking()
 
     monkeypatch.setattr(hub, "open_text", open_text)
-    monkeypatch.setattr(hub_library, "why_offline", lambda: "")
+    monkeypatch.setattr(hub_access, "why_offline", lambda: "")
     with pytest.raises(TextganError, match="the line is dead"):
         find("", tmp_path)
     assert [wanted.repo for wanted in opened] == ["dvruette/lm1b"]

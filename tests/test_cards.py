@@ -20,8 +20,8 @@ CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 
 def test_the_corpora_are_those_promised() -> None:
     assert cards.names() == [
-        "25gaussians", "8gaussians", "billion_word", "cifar10", "dna", "grammar", "lsun", "names", "nltk", "oracle",
-        "python_docs", "smiles", "swissroll",
+        "25gaussians", "8gaussians", "billion_word", "cifar10", "cifar100", "digits", "dna", "grammar", "images",
+        "lsun", "mnist", "names", "nltk", "oracle", "python_docs", "smiles", "svhn", "swissroll",
     ]  # fmt: skip
 
 
@@ -76,8 +76,7 @@ def test_text_of_ones_own_by_its_card(tmp_path: Path) -> None:
     [
         ("names", "", TextganError, "names is text of your own: .*--data FILE"),
         ("smiles", "nowhere", TextganError, "smiles: no such file or folder: nowhere; .*--data FILE"),
-        ("cifar10", "", TextganError, "image mode is not there yet"),
-        ("lsun", "", TextganError, "image mode is not there yet"),
+        ("cifar10", "", UsageError, "cifar10 is pictures, not text"),
         ("nltk", "", UsageError, "name one, such as nltk:brown"),
         ("grammar", "", UsageError, "name one, such as grammar:english"),
         ("oracle", "", UsageError, "name one, such as oracle:lstm"),
@@ -115,7 +114,7 @@ def prepared(cache: Path, title: str, fingerprint: str = "f" * 32, *, rows: bool
 def test_where_corpora_stand(tmp_path: Path) -> None:
     assert stand("billion_word", tmp_path) == "to get"
     assert stand("names", tmp_path) == "to get"
-    assert stand("cifar10", tmp_path) == "not yet"
+    assert stand("cifar10", tmp_path) == "to get"
     assert stand("python_docs", tmp_path) == "here"
     prepared(tmp_path, card("names").credit)
     assert stand("names", tmp_path) == "ready in the cache"

@@ -20,8 +20,8 @@ from textgan.cli.main import COMMANDS, main
 from textgan.settings import presets, resolve
 
 OPTIONS = {
-    "train": "--column --config --corpus --data --device --dry-run --json --label-column --minutes --resume --run "
-    "--seed --set --steps",
+    "train": "--column --config --corpus --data --device --dry-run --json --label-column --labels-per-class --minutes "
+    "--resume --run --seed --set --steps",
     "prepare": "--column --config --data --json --label-column --processes --set",
     "corpora": "--data --json --verify",
     "interpolate": "--around --from --json --label --model --out --radius --steps --temperature --to -n",

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hub_standin import Hub, commit, serve
 
+from textgan.corpora import hub_access
 from textgan.corpora.cards import card
 from textgan.corpora.text import billion_word, hub, hub_library
 from textgan.corpora.text.hub_library import Batch, Wanted
@@ -303,33 +304,33 @@ def _joined(side: tuple[Shard, ...]) -> str:
 @pytest.fixture
 def allowed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let the hub be asked, at an endpoint."""
-    for name in hub_library.OFFLINE:
+    for name in hub_access.OFFLINE:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
     return lambda endpoint: monkeypatch.setenv("HF_ENDPOINT", endpoint)
 
 
-@pytest.mark.parametrize("name", hub_library.OFFLINE)
+@pytest.mark.parametrize("name", hub_access.OFFLINE)
 @pytest.mark.parametrize(("value", "offline"), [("1", True), ("true", True), ("0", False), ("", False)])
 def test_offline_is_honoured_at_once(
     monkeypatch: pytest.MonkeyPatch, allowed: Callable[[str], None], name: str, value: str, offline: bool
 ) -> None:
-    monkeypatch.setattr(hub_library, "_answers", lambda endpoint: True)
+    monkeypatch.setattr(hub_access, "_answers", lambda endpoint: True)
     monkeypatch.setenv(name, value)
-    assert hub_library.why_offline() == (f"{name} is set" if offline else "")
+    assert hub_access.why_offline() == (f"{name} is set" if offline else "")
 
 
 def test_a_hub_that_answers_anything_is_there(allowed: Callable[[str], None]) -> None:
     with serve(Hub({})) as hub_:  # it answers 404
         allowed(hub_.endpoint)
-        assert hub_library.why_offline() == ""
+        assert hub_access.why_offline() == ""
 
 
 @pytest.mark.parametrize("kind", ["closed", "silent", "nonsense", "no scheme"])
 def test_a_hub_that_is_not_there_is_told_within_the_patience(
     monkeypatch: pytest.MonkeyPatch, allowed: Callable[[str], None], kind: str
 ) -> None:
-    monkeypatch.setattr(hub_library, "PATIENCE", 0.3)
+    monkeypatch.setattr(hub_access, "PATIENCE", 0.3)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         if kind == "silent":
@@ -338,18 +339,18 @@ def test_a_hub_that_is_not_there_is_told_within_the_patience(
         endpoint = {"nonsense": "http://[", "no scheme": "hub"}.get(kind, f"http://127.0.0.1:{port}")
         allowed(endpoint)
         began = time.monotonic()
-        assert hub_library.why_offline() == f"the hub ({endpoint}) cannot be reached"
+        assert hub_access.why_offline() == f"the hub ({endpoint}) cannot be reached"
         assert time.monotonic() - began < 1.5
 
 
 def test_a_name_that_is_looked_up_for_ever_is_told_within_the_patience(
     monkeypatch: pytest.MonkeyPatch, allowed: Callable[[str], None]
 ) -> None:
-    monkeypatch.setattr(hub_library, "PATIENCE", 0.2)
-    monkeypatch.setattr(hub_library, "_answers", lambda endpoint: time.sleep(5))
+    monkeypatch.setattr(hub_access, "PATIENCE", 0.2)
+    monkeypatch.setattr(hub_access, "_answers", lambda endpoint: time.sleep(5))
     allowed("http://127.0.0.1:9")
     began = time.monotonic()
-    assert "cannot be reached" in hub_library.why_offline()
+    assert "cannot be reached" in hub_access.why_offline()
     assert time.monotonic() - began < 1
 
 
@@ -374,8 +375,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise TextganError("o/r cannot be read: the line is dead")
         yield Batch([f"{number} last\n"], 0)
 
-    monkeypatch.setattr(hub_library, "why_offline", lambda: "")
-    monkeypatch.setattr(hub_library, "commit", lambda wanted: state["commit"])
+    monkeypatch.setattr(hub_access, "why_offline", lambda: "")
+    monkeypatch.setattr(hub_access, "commit", lambda repo, revision: state["commit"])
     monkeypatch.setattr(hub_library, "load", lambda wanted, at: {"train": Split(3)})
     monkeypatch.setattr(hub_library, "text_column", lambda wanted, rows: "text")
     monkeypatch.setattr(hub_library, "batches", batches)
@@ -429,7 +430,7 @@ def test_a_new_commit_is_fetched_anew_and_the_newest_is_used_offline(
     library["commit"] = "b" * 40
     fetch(tmp_path, 1)
     assert library["read"] == [0, 0]
-    monkeypatch.setattr(hub_library, "why_offline", lambda: "no network")
+    monkeypatch.setattr(hub_access, "why_offline", lambda: "no network")
     assert fetch(tmp_path, 1) == ["0 0\n"]
     with pytest.raises(hub.OfflineError, match="in part"):
         fetch(tmp_path, 2)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from textgan import assemble, kinds
+from textgan import assemble, kinds, measure
 from textgan.assemble import build
 from textgan.checks import check
 from textgan.cli.main import main
@@ -249,7 +249,7 @@ def test_a_dry_run_tells_of_points(textgan: Command) -> None:
 def test_a_game_without_a_critic_has_no_pictures() -> None:
     parts = build(resolve("toy").config)
     parts.state.critic = None
-    assert assemble.seen(parts, ["0\t0"]) == ({}, {})
+    assert measure.seen(parts, ["0\t0"]) == ({}, {})
 
 
 @pytest.mark.parametrize("name", TOYS)

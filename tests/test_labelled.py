@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from textgan import assemble, runs
+from textgan import assemble, measure, runs
 from textgan.assemble import build
 from textgan.config import Config
 from textgan.corpora.matrix import Rows
@@ -132,8 +132,8 @@ def test_the_critics_check_scores_each_side_under_its_own_labels(game: str, conf
     parts = build(configured(**GAMES[game]))
     assert parts.state.critic is not None
     net: Any = parts.state.critic.net
-    checked = assemble.critic_check(parts)["critic"]
-    assert checked == assemble.critic_check(parts)["critic"]
+    checked = measure.critic_check(parts)["critic"]
+    assert checked == measure.critic_check(parts)["critic"]
     rows = parts.corpus.heldout
     assert rows.labels is not None
     critic = bind_critic(net, torch.from_numpy(rows.labels.astype(np.int64)))
@@ -143,7 +143,7 @@ def test_the_critics_check_scores_each_side_under_its_own_labels(game: str, conf
     if game == "projection":
         with torch.no_grad():
             net.embedding.weight[1].add_(10)  # letters are scored as before
-        moved = assemble.critic_check(parts)["critic"]
+        moved = measure.critic_check(parts)["critic"]
         assert all(abs(moved[side] - checked[side]) > 0.5 for side in ("train", "heldout", "fake"))
 
 
@@ -158,8 +158,8 @@ def test_the_critics_check_pairs_generated_rows_with_training_rows_of_their_labe
             to.append(keywords["condition"])
 
         net.register_forward_pre_hook(partial(remember, to=seen.setdefault(name, [])), with_kwargs=True)
-    assemble.critic_check(parts)
-    parts_of_a_side = assemble.OVERFIT // assemble.TOGETHER
+    measure.critic_check(parts)
+    parts_of_a_side = measure.OVERFIT // measure.TOGETHER
     assert len(seen["critic"]) == 4 * parts_of_a_side
     sides = [torch.cat(seen["critic"][i : i + parts_of_a_side]) for i in range(0, 4 * parts_of_a_side, parts_of_a_side)]
     (generated,), (train, heldout, fake, between) = seen["generator"], sides

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textgan import runs
-from textgan.assemble import build, measure
+from textgan.assemble import build
 from textgan.checks import check
 from textgan.config import Config, Critic, Generator
 from textgan.errors import UsageError
 from textgan.game.penalties import gradient_penalty, slopes
+from textgan.measure import measure
 from textgan.model import load
 from textgan.nets import CRITICS, GENERATORS
 from textgan.nets.layers import Branch, ResidualBlock

@@ -5,42 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import repeat
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from textgan import kinds, memory
-from textgan.checks import check, warnings
+from textgan.checks import check, conditional, warnings
 from textgan.config import Config
-from textgan.contract import Constraint, Critic, Objective, Relaxation, Term
+from textgan.contract import Constraint, Objective, Relaxation, Term
 from textgan.corpora import cards, matrix
 from textgan.corpora.matrix import Rows
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.corpora.text.sources import absolute
 from textgan.errors import CorruptError, TextganError, UsageError
-from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.objectives import OBJECTIVES
-from textgan.game.penalties import EQUALITIES, PENALTIES, interpolates, slopes
+from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.policy import policy_gradient
 from textgan.game.steps import Game
 from textgan.game.terms import TERMS
-from textgan.kinds.kind import Kind, Reference, Sample, Seen, Sight
+from textgan.kinds.kind import Kind, Reference, Sample
 from textgan.model import Model, build_generator
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF
+from textgan.nets.conditional import ClassifyingCritic
 from textgan.nets.layers import chosen
 from textgan.nets.minibatch import MinibatchCritic
-from textgan.nets.norms import resting
+from textgan.semi_supervised import labelled_rows
 from textgan.spaces import Space, space_of
 from textgan.training import sampler
 from textgan.training.loop import Plan, Source
 from textgan.training.precision import choose_precision
 from textgan.training.state import Player, TrainingState
-
-OVERFIT, TOGETHER = 256, 64  # rows of each side for the critic's value, and how many of them at once
 
 
 @dataclass(frozen=True)
@@ -117,26 +114,23 @@ def build(
 def build_on(config: Config, corpus: Corpus[Any], device: torch.device) -> Parts:
     """Build everything a run is made of on a corpus that is open."""
     space, labelled = space_of(corpus.space.to_json()), bool(corpus.space.labels)
-    if labelled and config.window_likelihood.weight:
-        raise UsageError("window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels")
-    if labelled and config.game.condition == "auxiliary" and config.generator.relaxation == "reinforce":
-        raise UsageError(
-            "game.condition: auxiliary teaches labels through the sample, as reinforce cannot; use projection"
-        )
-    if labelled and config.generator.norm == "virtual_batch":
-        raise UsageError("generator.norm: virtual_batch needs a corpus without labels; its reference batch has none")
+    for reason in conditional(config) if labelled else ():
+        raise UsageError(reason)
     check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
     game = build_game(config, terms, labelled=labelled)
     carriers = terms | {name: equality for name, (_, equality) in game.equalities.items()}
-    state = TrainingState(*build_players(config, space, device), config.generator.averaging, carriers)
-    source = source_of(space, corpus.train)
+    classes, kept = labelled_rows(config, corpus)
+    players = build_players(config, space, device, len(classes))
+    state = TrainingState(*players, config.generator.averaging, carriers)
+    source = source_of(space, corpus.train, kept)
     return Parts(config, corpus, space, device, state, game, source)
 
 
-def source_of(space: Space, rows: Rows) -> Source:
-    """Return what draws samples, with their labels where the game has some."""
-    return Source(rows.ids, space.to_sample, rows.labels if space.labels else None, space.row_type)
+def source_of(space: Space, rows: Rows, kept: Rows | None = None) -> Source:
+    """Return what draws samples, with their labels where the game has some; of `kept` the critic learns the labels."""
+    source = Source(rows.ids, space.to_sample, rows.labels if space.labels else None, space.row_type)
+    return source if kept is None else replace(source, labelled=replace(source, ids=kept.ids, labels=kept.labels))
 
 
 def check_memory(config: Config, space: Space, device: torch.device) -> None:
@@ -149,14 +143,17 @@ def check_memory(config: Config, space: Space, device: torch.device) -> None:
     kinds.KINDS[space.kind].check_memory(space, batch, free)
 
 
-def build_players(config: Config, space: Space, device: torch.device) -> tuple[Player, Player | None]:
-    """Build generator and critic with weights drawn from the seed, each with its optimizer."""
+def build_players(config: Config, space: Space, device: torch.device, classes: int = 0) -> tuple[Player, Player | None]:
+    """Build generator and critic with weights drawn from the seed, each with its optimizer.
+
+    `classes` is how many a semi-supervised critic tells apart, 0 of any other.
+    """
     g, c, seed = config.generator, config.critic, config.training.seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(sampler.generator(seed, "generator weights", 0).initial_seed())
         generator = build_generator(config, space).to(device)
         torch.manual_seed(sampler.generator(seed, "critic weights", 0).initial_seed())
-        critic = build_critic(config, space)
+        critic = build_critic(config, space, classes)
     inertia = config.game.historical_averaging
     player = Player.of(generator, g.learning_rate, g.betas, optimizer=g.optimizer, inertia=inertia)
     if critic is None:
@@ -164,7 +161,7 @@ def build_players(config: Config, space: Space, device: torch.device) -> tuple[P
     return player, Player.of(critic.to(device), c.learning_rate, c.betas, optimizer=c.optimizer, inertia=inertia)
 
 
-def build_critic(config: Config, space: Space) -> nn.Module | None:
+def build_critic(config: Config, space: Space, classes: int = 0) -> nn.Module | None:
     """Build the critic of a configuration, or None for a game without one."""
     c = config.critic
     if c.net == "none":
@@ -177,6 +174,8 @@ def build_critic(config: Config, space: Space) -> nn.Module | None:
         critic = MinibatchCritic(critic, c.minibatch)
     if space.labels:
         critic = CONDITIONAL_CRITICS[config.game.condition](critic, labels=len(space.labels))
+    if classes:
+        critic = ClassifyingCritic(critic, labels=classes)
     build_constraint(config).prepare(critic)
     return critic
 
@@ -215,7 +214,7 @@ def build_game(config: Config, terms: dict[str, Term], *, labelled: bool = False
         {name: (weight, PENALTIES[name]) for name, weight in weights.items() if name in PENALTIES},
         build_constraint(config),
         {name: (by_term[name], term) for name, term in terms.items() if by_term[name]},
-        g.classification if labelled and g.condition == "auxiliary" else None,
+        g.classification if config.corpus.labels_per_class or (labelled and g.condition == "auxiliary") else None,
         {name: (weight, EQUALITIES[name]) for name, weight in weights.items() if name in EQUALITIES},
         terms.get("likelihood") if config.likelihood.pretrain else None,
     )
@@ -309,86 +308,9 @@ def describe(corpus: Corpus[Any]) -> dict[str, Any]:
     }
 
 
-def measure(
-    parts: Parts,
-    keep: Callable[[int, tuple[str, bytes], dict[str, str]], None],
-    tell: Callable[[str], None] = lambda line: None,
-) -> Callable[[TrainingState], tuple[dict[str, Any], list[Sample]]]:
-    """Return the evaluation of a state: metrics of the averaged generator, and what the critic tells.
-
-    Args:
-        parts: holds that state.
-        keep: is given the step, the samples as a file's suffix and content, and pictures by name.
-        tell: is told what takes long.
-    """
-    count, seed = parts.config.evaluation.samples, parts.config.training.seed
-    measured = parts.kind.evaluation(parts.corpus, parts.config, count, tell)
-
-    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[Sample]]:
-        samples = model_of(parts, None).generate(count, seed=seed)
-        nets = [player.net for player in (state.generator, state.critic) if player is not None]
-        with resting(*nets):
-            checked = critic_check(parts)
-            figures, pictures = seen(parts, samples)
-        keep(state.step, parts.kind.kept(samples), pictures)
-        return measured(samples) | checked | figures, samples
-
-    return evaluate
-
-
-def seen(parts: Parts, samples: Sequence[Sample]) -> Seen:
-    """Look at the critic, if there is one, among samples of the averaged generator."""
-    state = parts.state
-    if state.critic is None:
-        return {}, {}
-    return parts.kind.look(Sight(state.critic.net, parts.game, parts.corpus, samples, state.step))
-
-
-def critic_check(parts: Parts) -> dict[str, Any]:
-    """Return the critic's mean value on training, held-out and generated rows, and its mean slope between them.
-
-    The critic is the one that plays, as the game constrains it; one that looks at its batch has no slope at a
-    sample, and is shown batches of the size it is trained on. A value on training rows that leaves the held-out rows'
-    behind is the overfitting Gulrajani et al. 2017 show in section 5.5.
-    """
-    state, plan = parts.state, plan_of(parts.config, parts.device)
-    if state.critic is None:
-        return {}
-    rng = sampler.generator(plan.seed, "critic check", 0)
-    sides = {"train": parts.corpus.train, "heldout": parts.corpus.heldout}
-    drawn = {side: source_of(parts.space, rows).draw(OVERFIT, rng, plan.device) for side, rows in sides.items()}
-    samples = {
-        side: plan.smoothed(parts.source.to_sample(rows, rng=rng), state.step) for side, (rows, _) in drawn.items()
-    }
-    conditions = {side: condition for side, (_, condition) in drawn.items()}
-    conditions["fake"] = conditions["train"]
-    wrap, alone = parts.game.constraint.wrap, parts.config.critic.minibatch == "none"
-    average = partial(mean, state.critic.net, together=TOGETHER if alone else min(plan.critic_batch, OVERFIT))
-    with torch.no_grad():
-        noise = sampler.noise(OVERFIT, plan.latent, rng=rng).to(plan.device)
-        generator = bind_generator(state.generator.net, conditions["fake"])
-        output = generator(noise, lambda x: parts.relaxation(x, temperature=plan.temperature_at(state.step), rng=rng))
-        samples["fake"] = output.sample
-        values = {side: average(lambda critic, x: wrap(critic)(x), x, conditions[side]) for side, x in samples.items()}
-    if alone:
-        between = interpolates(samples["train"], samples["fake"], rng=rng)
-        values["slope"] = average(lambda critic, x: slopes(wrap(critic), x), between, conditions["fake"])
-    return {"critic": values | {"rows": OVERFIT}}
-
-
-def mean(
-    net: nn.Module,
-    of: Callable[[Critic, Tensor], Tensor],
-    samples: Tensor,
-    condition: Tensor | None,
-    *,
-    together: int = TOGETHER,
-) -> float:
-    """Mean of what a critic makes of samples (batch, ...) under conditions (batch,), so many whole rows at a time."""
-    whole = len(samples) - len(samples) % together
-    conditions = repeat(None) if condition is None else torch.split(condition[:whole], together)
-    parts = zip(torch.split(samples[:whole], together), conditions, strict=False)
-    return torch.cat([of(bind_critic(net, c), x).detach() for x, c in parts]).mean().item()
+def summary(corpus: Corpus[Any]) -> str:
+    """Say in a line what a corpus holds."""
+    return kinds.KINDS[corpus.space.kind].summary(corpus)
 
 
 def model_of(parts: Parts, evaluation: dict[str, Any] | None) -> Model:

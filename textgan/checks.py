@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from textgan.config import Config
 from textgan.errors import UsageError, near_miss
 from textgan.game.constraints import CONSTRAINTS
-from textgan.game.objectives import OBJECTIVES
+from textgan.game.objectives import OBJECTIVES, logistic_critic
 from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.relaxations import DRAWN_AT_ONE
 from textgan.game.terms import TERMS
@@ -221,8 +221,38 @@ def _dropout(config: Config) -> Iterator[str]:
         yield "critic.dropout: must be above 0 with the penalty consistency, which compares two dropouts; try 0.5"
     if wanted and c.net == "downsampling" and not halvings(config.text.length):
         yield "game.penalties.consistency: so short a text.length leaves downsampling no block; use critic.net=paper"
-    if c.dropout and not wanted:
+    if c.dropout and not wanted and not config.corpus.labels_per_class:
         yield "critic.dropout: nothing but the penalty consistency drops values; use 0, or give that penalty a weight"
+
+
+def _semi_supervised(config: Config) -> Iterator[str]:
+    c, g = config.critic, config.game
+    if not config.corpus.labels_per_class:
+        return
+    key = "corpus.labels_per_class"
+    if config.corpus.label_column:
+        yield f"{key}: few labels are for a generator without; leave corpus.label_column out, or use 0"
+    if c.net == "none":
+        yield f"{key}: the critic is what learns to classify, and critic.net is none; choose a critic"
+    if OBJECTIVES[g.objective].critic is not logistic_critic:
+        yield (
+            f"{key}: {g.objective} has no probabilities, of which a class is to have its share; use -c semi_supervised "
+            "or game.objective=non_saturating"
+        )
+    if c.minibatch != "none":
+        yield f"{key}: critic.minibatch={c.minibatch} would class a sample by those beside it; use none"
+    if g.constraint in NORMALISATIONS:
+        yield f"{key}: {g.constraint} changes the score, and not the classes that it is of; use another"
+
+
+def conditional(config: Config) -> Iterator[str]:
+    """Yield why a corpus with labels cannot be played as configured."""
+    if config.window_likelihood.weight:
+        yield "window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels"
+    if config.game.condition == "auxiliary" and config.generator.relaxation == "reinforce":
+        yield "game.condition: auxiliary teaches labels through the sample, as reinforce cannot; use projection"
+    if config.generator.norm == "virtual_batch":
+        yield "generator.norm: virtual_batch needs a corpus without labels; its reference batch has none"
 
 
 def _or(nets: Mapping[str, Collection[str]], able: Collection[str], config: Config) -> str:
@@ -291,6 +321,7 @@ CHECKS = (
     _norms,
     _minibatch,
     _dropout,
+    _semi_supervised,
     _graphs,
 )
 """What each yields is a reason to refuse; later ones may rely on earlier ones."""

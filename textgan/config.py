@@ -147,8 +147,8 @@ class Critic(Section):
     minibatch: Literal["none", "discrimination", "stddev"] = "none"
     """What the critic is told of the whole batch: nothing, how close its samples are, or how far they spread."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of each block's output that is dropped where the consistency penalty looks (downsampling and paper).
-    [ratio]"""
+    """Share of each block's output that is dropped where the consistency penalty looks, and while the critic learns
+    under corpus.labels_per_class (downsampling, paper, and residual nets of pictures). [ratio]"""
     optimizer: Literal["adam", "rmsprop"] = "adam"
     """What updates the weights; rmsprop keeps a mean square only."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -194,7 +194,8 @@ class Game(Section):
     condition: Literal["projection", "auxiliary"] = "projection"
     """How the critic takes the labels of a labelled corpus: in its score, or by a classifier of its own beside it."""
     classification: tuple[Weight, Weight] = (1.0, 0.1)
-    """Weights of that classifier's cross-entropy: of real samples for the critic, of generated for the generator."""
+    """Weights of that classifier's cross-entropy: of real samples for the critic, of generated for the generator, where
+    it is asked for a label; under corpus.labels_per_class of the labelled samples."""
 
 
 class CountCritic(Section):

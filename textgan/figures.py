@@ -19,7 +19,15 @@ class Row(NamedTuple):
 
 def figures(evaluation: Evaluation) -> str:
     """Put the evaluation of generated samples in a line, each figure beside real data's own, which is its floor."""
-    return ", ".join(f"{name} {value} (real {floor})" for name, value, floor in _shown(evaluation).line(evaluation))
+    shown = [f"{name} {value} (real {floor})" for name, value, floor in _shown(evaluation).line(evaluation)]
+    return ", ".join(shown + _classified(evaluation))
+
+
+def _classified(evaluation: Evaluation) -> list[str]:
+    """The test error of a semi-supervised critic, where there is one."""
+    figure = evaluation.get("classification")
+    alone = figure and f"by the labels alone {figure['supervised']:.3f}"
+    return [f"test error {figure['value']:.3f} ({alone})"] if figure else []
 
 
 def table(evaluation: Evaluation) -> list[str]:
@@ -52,12 +60,12 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
 
 INCEPTION = "inception-v3-compat"
 """The extractor whose figures have names of their own."""
-ON_FEATURES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
+SCORES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
 """What a figure on features is called, and what on those of INCEPTION."""
 COPIES = ("copies.features", "copies.pixels")
-PICTURES = (*ON_FEATURES, "precision", "recall", "density", "coverage", "unique", *COPIES)
+PICTURES = (*SCORES, "precision", "recall", "density", "coverage", "unique", *COPIES)
 """All figures of pictures, by their place in an evaluation, in the order in which they are shown."""
-TOLD = ("frechet", "class_score", "precision", "recall")
+FEW = ("frechet", "class_score", "precision", "recall")
 """What progress tells of them."""
 
 
@@ -78,15 +86,15 @@ def figure_of(evaluation: Evaluation, key: str) -> Evaluation:
 
 def picture_name(key: str, extractor: str) -> str:
     """Return what a figure is called: FID on the features of the Inception net, FD[NAME] on others."""
-    if key not in ON_FEATURES:
+    if key not in SCORES:
         return key.replace(".", " by ")
-    plain, inception = ON_FEATURES[key]
+    plain, inception = SCORES[key]
     return inception if extractor == INCEPTION else f"{plain}[{extractor}]"
 
 
 def picture_figure(key: str, value: float | None) -> str:
     """Write a figure: a distance or a score by four digits, a share by three decimals."""
-    return "-" if value is None else f"{value:#.4g}" if key in ON_FEATURES else _number(value)
+    return "-" if value is None else f"{value:#.4g}" if key in SCORES else _number(value)
 
 
 def _number(value: float | None) -> str:
@@ -106,7 +114,7 @@ class Shown(NamedTuple):
 
 SHOWN = {
     "jsd": Shown(_of_text, _jsd, "| n | JSD (bits) | real text at the same count |"),
-    "frechet": Shown(partial(of_pictures, keys=TOLD), of_pictures, "| | generated | real pictures at the same count |"),
+    "frechet": Shown(partial(of_pictures, keys=FEW), of_pictures, "| | generated | real pictures at the same count |"),
     "modes": Shown(of_points, of_points, "| | generated | real points at the same count |"),
 }
 """By the figure that only this kind has."""

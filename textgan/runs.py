@@ -21,11 +21,12 @@ import torch
 
 from textgan import __version__
 from textgan import config as schema
-from textgan.assemble import Parts, build, describe, measure, model_of, plan_of, settled
+from textgan.assemble import Parts, build, describe, model_of, plan_of, settled
 from textgan.checks import moving
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
+from textgan.measure import measure
 from textgan.training import checkpoint, health
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt

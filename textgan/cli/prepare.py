@@ -12,7 +12,6 @@ from textgan.cli.progress import printable, watch
 
 if TYPE_CHECKING:
     from textgan.corpora.prepare import Corpus
-    from textgan.symbols import Symbols
 
 MOST_SHOWN = 20  # labels
 EPILOG = """\b
@@ -22,6 +21,8 @@ Examples:
   textgan prepare reviews.jsonl --column body         JSONL, TSV, CSV and parquet have columns
   textgan prepare 'faces/*.txt' --label-column @file  one file a class, for a conditional model
   zcat big.gz | textgan prepare -                     standard input
+  textgan prepare cifar10 --data cifar-10-binary.tar.gz
+  textgan prepare images --data FOLDER -s image.side=64
 
 Settings are those of `textgan train` on the same corpus, which then finds its rows ready. A preparation that was
 stopped goes on where it was."""
@@ -31,44 +32,37 @@ stopped goes on where it was."""
 @click.argument("corpus")
 @corpus_options
 @config_options
-@click.option("--processes", type=int, metavar="N", help="Processes that read large text. By default one a core.")
+@click.option("--processes", type=int, metavar="N", help="Processes that read a large corpus. By default one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def prepare(corpus: str, preset_or_file: str | None, overrides: tuple[str, ...], as_json: bool, **flags: Any) -> None:
-    """Turn CORPUS into rows of ids on disk: found by train, and by the next prepare, without reading its text."""
-    from textgan.corpora import prepare as corpora
+    """Turn CORPUS into rows on disk: found by train, and by the next prepare, without reading it again."""
+    from textgan.assemble import open_corpus
 
     keys = {f"corpus.{name}": flags[name] for name in (*CORPUS_FLAGS, "processes")}
     config = resolved(preset_or_file, overrides, {"corpus.name": corpus} | keys).config
     told = watch()
-    found = corpora.prepare(
-        corpus, corpora.Settings.of(config.corpus, config.text), data=config.corpus.data,
-        processes=config.corpus.processes, tell=told.note, show=told.preparing,
-    )  # fmt: skip
+    found = open_corpus(config, told.note, told.preparing)
     click.echo(json.dumps(_json(found), ensure_ascii=False) if as_json else _summary(found))
 
 
-def _json(corpus: Corpus[Symbols]) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "name": corpus.name,
-        "fingerprint": corpus.fingerprint,
-        "train": len(corpus.train),
-        "heldout": len(corpus.heldout),
-        "symbols": corpus.space.size,
-        "dropped": corpus.facts["dropped"],
-        "facts": corpus.facts,
-    }
+def _json(corpus: Corpus[Any]) -> dict[str, Any]:
+    from textgan.assemble import describe
+
+    return {"schema": 1, **describe(corpus), "dropped": corpus.facts.get("dropped", {})}
 
 
-def _summary(corpus: Corpus[Symbols]) -> str:
+def _summary(corpus: Corpus[Any]) -> str:
+    from textgan.assemble import summary
+
     facts = corpus.facts
-    left_out = ", ".join(f"{count:,} {what}" for what, count in (facts["dropped"] | facts["left_out"]).items())
-    labels = [f"{count:,} {name}" for name, count in facts["labels"].items()]
-    lines = [
-        f"{corpus.name}: {len(corpus.train):,} training and {len(corpus.heldout):,} held-out rows of "
-        f"{corpus.space.length} ({facts['cut']}), {corpus.space.size:,} symbols; split: {facts['split']}",
-        f"{facts['lines_read']:,} lines read" + (f"; left out: {left_out}" if left_out else ""),
-    ]
+    left_out = facts.get("dropped", {}) | facts.get("left_out", {})
+    labels = [f"{count:,} {name}" for name, count in facts.get("labels", {}).items()]
+    lines = [f"{corpus.name}: {summary(corpus)}"]
+    counted = [f"{facts['lines_read']:,} lines read"] if "lines_read" in facts else []
+    if left_out:
+        counted.append("left out: " + ", ".join(f"{count:,} {what}" for what, count in left_out.items()))
+    if counted:
+        lines.append("; ".join(counted))
     if labels:
         others = f" and {len(labels) - MOST_SHOWN:,} more" if len(labels) > MOST_SHOWN else ""
         lines.append(f"training rows by label: {', '.join(labels[:MOST_SHOWN])}{others}")

@@ -38,6 +38,12 @@ goes on from it."""
 @click.option("--corpus", metavar="NAME|PATH", help="What to train on; `textgan corpora` lists names and forms.")
 @corpus_options
 @config_options
+@click.option(
+    "--labels-per-class",
+    type=int,
+    metavar="N",
+    help="Learn to classify pictures from so many labels of each class; by default with -c semi_supervised.",
+)
 @click.option("--steps", type=int, metavar="N", help="Generator steps in all; a resumed run goes on to this total.")
 @click.option("--minutes", type=float, metavar="M", help="Stop after this time even if steps are left.")
 @click.option("--run", metavar="DIR", help="Folder of the run; a bare NAME is runs/NAME. By default one of its own.")
@@ -62,6 +68,8 @@ def train(
     folder = _folder(run, resume)
     if resume and preset_or_file is None and folder is not None and (folder / "run.json").is_file():
         preset_or_file = str(folder)
+    if preset_or_file is None and flags["labels_per_class"]:
+        preset_or_file = "semi_supervised"
     config = resolved(preset_or_file, overrides, _keys(flags)).config
     if dry_run:
         _describe(config, as_json)
@@ -75,6 +83,7 @@ def train(
 def _keys(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Flags by the key of the setting that each one is."""
     corpus = {"corpus": "corpus.name"} | {name: f"corpus.{name}" for name in CORPUS_FLAGS}
+    corpus["labels_per_class"] = "corpus.labels_per_class"
     return {corpus.get(name, f"training.{name}"): value for name, value in flags.items()}
 
 

@@ -54,10 +54,11 @@ def bind_critic(critic: Any, condition: Tensor | None) -> Critic:
 
 
 def classification(critic: Critic, samples: Tensor) -> Tensor:
-    """Mean cross-entropy of a bound auxiliary critic's guess of the labels of its samples (batch, ...). [nats]
+    """Mean cross-entropy of a bound critic's guess of the labels of its samples (batch, ...). [nats]
 
     Source: Odena, Olah & Shlens 2017, eq. 3, on real samples for the critic and on generated ones for the generator,
-    as in the code of Gulrajani et al. 2017, whose weights are 1 and 0.1.
+    as in the code of Gulrajani et al. 2017, whose weights are 1 and 0.1; Salimans et al. 2016, section 5, L_supervised,
+    on the real samples that have a label.
     """
     assert isinstance(critic, BoundCritic)
     return F.cross_entropy(critic.critic.classes(samples), critic.condition)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from textgan.contract import (
     TermBatch,
 )
 from textgan.game.conditions import classification
+from textgan.transfers import dropping
 
 NOTHING: Mapping[str, State] = MappingProxyType({})
 
@@ -40,7 +42,7 @@ class Game:
     constraint: Constraint
     terms: Mapping[str, tuple[float, Term]]
     classification: tuple[float, float] | None = None
-    """Weights of an auxiliary classifier in the critic's and the generator's loss; None where there is no such."""
+    """Weights of a classifier in the critic's and, of a generator with labels, its loss; None where there is none."""
     equalities: Mapping[str, tuple[float, Equality]] = field(default_factory=dict)
     pretraining: Term | None = None
     """What trains the generator alone, before the game begins."""
@@ -80,18 +82,24 @@ def critic_step(
     fake: Tensor,
     rng: torch.Generator,
     states: Mapping[str, State] = NOTHING,
+    labelled: tuple[Critic, Tensor] | None = None,
 ) -> Step:
     """Gradients of the critic's objective and penalties at real and generated samples (batch, ...).
 
-    `states` holds the multiplier of each equality. Among the losses are the objective's mean scores of both sides,
-    score_real and score_fake, whose gap is logged.
+    `states` holds the multiplier of each equality. `labelled` is the critic bound to labels and the samples that have
+    them, where the real batch has none; lest it learns those few by heart, a critic that can drops values then. Among
+    the losses are the objective's mean scores of both sides, score_real and score_fake, whose gap is logged.
 
     Source: Gulrajani et al. 2017, algorithm 1, lines 4-8.
     """
     wrapped, means = game.constraint.wrap(critic), dict[str, Tensor]()
 
+    def thinned(function: Callable[..., Tensor], *arguments: object) -> Tensor:
+        with nullcontext() if labelled is None else dropping(rng):
+            return function(*arguments)
+
     def objective() -> Tensor:
-        scores = {"real": wrapped(real), "fake": wrapped(fake)}
+        scores = {"real": thinned(wrapped, real), "fake": thinned(wrapped, fake)}
         means.update({f"score_{side}": of_side.detach().mean() for side, of_side in scores.items()})
         return game.objective.critic(**scores)
 
@@ -103,7 +111,8 @@ def critic_step(
         found = partial(equality.function, wrapped, real, fake, rng=rng)
         parts[name] = weight, partial(_held, name, found, states, after)
     if game.classification is not None:
-        parts["classification"] = game.classification[0], partial(classification, critic, real)
+        found = partial(thinned, classification, *(labelled or (critic, real)))
+        parts["classification"] = game.classification[0], found
     step = _added(parts, parameters, after)
     return step._replace(losses=step.losses | means)
 
@@ -160,7 +169,7 @@ def generator_step(
         fake = output.sample[:judged]
         losses["adversarial"], rewards = _judged(game, critic, real=real, fake=fake)
         loss = loss + game.weight * losses["adversarial"]
-        if game.classification is not None:
+        if game.classification is not None and labels is not None:
             losses["classification"] = classification(critic, fake)
             loss = loss + game.classification[1] * losses["classification"]
         batch = batch._replace(features=critic.features, rewards=rewards)

@@ -31,7 +31,7 @@ def open_images(config: Config, tell: Callable[[str], None], show: Show) -> Corp
         side=i.side, channels=i.channels, heldout=c.heldout, errors=c.errors, max_pictures=c.max_lines,
         column=c.column, label_column=c.label_column,
     )  # fmt: skip
-    return open_pictures(c.name, settings, data=c.data, tell=tell, show=show)
+    return open_pictures(c.name, settings, data=c.data, processes=c.processes, tell=tell, show=show)
 
 
 def summary(corpus: Corpus[Pixels]) -> str:

@@ -72,6 +72,7 @@ PRACTISED: Mapping[str, Callable[[Config], bool]] = {
     "historical_averaging": lambda c: c.game.historical_averaging > 0,
     "weight_averaging": lambda c: c.generator.averaging > 0,
     "two_time_scales": lambda c: _judged(c) and c.critic.learning_rate > c.generator.learning_rate,
+    "semi_supervised": lambda c: c.corpus.labels_per_class > 0,
     "pretraining": lambda c: c.likelihood.pretrain > 0,
 }
 """The same for what has no table of its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import FROZEN, ON_OTHERS, Method, Recipe, Source, refusing
+from textgan.methods.method import FROZEN, ON_OTHERS, Method, Recipe, Refusal, Source, refusing
 from textgan.methods.papers import (
     AVERAGING,
     GUMBEL,
@@ -70,6 +70,42 @@ TECHNIQUES = (
         (Source(TTUR),),
         ("critic.learning_rate=3e-4", "generator.learning_rate=1e-4", "critic.steps=1"),
         recipe=Recipe("adam", 1e-4, 3e-4, (0.5, 0.9), 1),
+    ),
+    Method(
+        "semi_supervised",
+        "a critic that learns to classify pictures of which few have a label",
+        "D(x) = log Σ exp l(x) of K logits l, one a class; critic: 2 E (D(x_y) - l_y(x_y)) of samples x_y of class y "
+        "+ E softplus(-D(x)) + E softplus(D(g))",
+        (Source(IMPROVED, "section 5"),),
+        (
+            "corpus.labels_per_class=10",
+            "game.objective=non_saturating",
+            "game.classification=[2.0, 0.0]",
+            "game.weight=0",
+            "feature_matching.weight=1",
+        ),
+        recipe=Recipe("adam", 3e-4, 3e-4, (0.5, 0.999), 1),
+        notes="It is twice the loss of a softmax over K + 1 classes, the logit of generated samples fixed at 0; Adam does "
+        "not see the factor. The generator knows no label. Published: of 10,000 MNIST pictures 1677, 221, 93 and 90 are "
+        "misclassified with 20, 50, 100 and 200 labels in all; of CIFAR-10 18.63 % with 4,000, of SVHN 8.11 % with "
+        "1,000.",
+        refused=(
+            *refusing(
+                "its scores are no log-odds, which a class could have its share of",
+                "game.objective=wasserstein",
+                "game.objective=relativistic",
+                "game.objective=least_squares",
+                "game.objective=hinge",
+            ),
+            Refusal("corpus.label_column=label", "of a generator that is asked for a label, all are known"),
+            Refusal("critic.net=none", "the critic is what learns"),
+            Refusal("critic.minibatch=stddev", "it would class a sample by those beside it"),
+            *refusing(
+                "it changes the score, and not the logits",
+                "game.constraint=gradient_normalisation",
+                "game.constraint=piecewise_gradient_normalisation",
+            ),
+        ),
     ),
     Method(
         "pretraining",

@@ -134,7 +134,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Source:
-    """Training rows, with a label a row where the corpus has conditions."""
+    """Rows to draw from, with a label a row where the corpus has conditions."""
 
     ids: npt.NDArray[Any]
     to_sample: Callable[..., Tensor]
@@ -142,6 +142,8 @@ class Source:
     labels: npt.NDArray[Any] | None = None
     row_type: str = "int64"
     """Of rows on the device, until they become samples."""
+    labelled: Source | None = None
+    """The few rows whose labels the critic learns, where the game is played without."""
 
     def draw(self, count: int, rng: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Draw rows with replacement: ids (count, position), or points or pixels as they are; and labels (count,).
@@ -154,6 +156,12 @@ class Source:
             return drawn(lambda generator: torch.from_numpy(column[chosen].astype(kind, copy=False)), rng, device)
 
         return of(self.ids, self.row_type), None if self.labels is None else of(self.labels, "int64")
+
+    def examples(self, count: int, rng: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Draw samples (count, ...) with their labels (count,), of rows that have them."""
+        rows, labels = self.draw(count, rng, device)
+        assert labels is not None
+        return self.to_sample(rows, rng=rng), labels
 
 
 @dataclass(frozen=True)
@@ -317,8 +325,12 @@ def _critic_step(
         generator = bind_generator(plan.net(state.generator.net), condition)
         fake = generator(noise, _bound(relaxation, plan, state.step, rng)).sample
     real = plan.smoothed(source.to_sample(rows, rng=rng), state.step)
-    critic = bind_critic(plan.net(state.critic.net), condition)
-    return critic_step(game, critic, state.critic.parameters, real=real, fake=fake, rng=rng, states=state.states)
+    net, labelled = plan.net(state.critic.net), None
+    if source.labelled is not None:
+        samples, labels = source.labelled.examples(plan.critic_batch, rng, plan.device)
+        labelled = bind_critic(net, labels), samples
+    critic, parameters = bind_critic(net, condition), state.critic.parameters
+    return critic_step(game, critic, parameters, real=real, fake=fake, rng=rng, states=state.states, labelled=labelled)
 
 
 def _generator_step(

@@ -16,8 +16,9 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from textgan.corpora.images.collection import TOGETHER, Block, Collection, Shard, array_blocks, stamp_of
-from textgan.errors import TextganError
+from textgan.corpora.images.collection import LABEL, TOGETHER, Block, Collection, Shard, array_blocks, stamp_of
+from textgan.corpora.images.place import Asked
+from textgan.errors import TextganError, UsageError
 
 SIDES = ("train", "test")
 SMALL = 1 << 28  # labels and names of classes, which are read at once [bytes]
@@ -31,12 +32,20 @@ class Header(NamedTuple):
     dtype: np.dtype[Any]
 
 
-def collection(path: Path) -> Collection:
-    """Return the pictures of an archive.
+def collection(asked: Asked) -> Collection | None:
+    """Return the pictures of the only such archive; None if there is none.
 
     Raises:
-        TextganError: it is damaged, or does not hold these arrays.
+        TextganError: there are several, or it is damaged, or does not hold these arrays.
     """
+    found = asked.place.all("*.npz")
+    if not found or asked.place.archive:
+        return None
+    path = asked.place.path / found[0]
+    if len(found) > 1:
+        raise TextganError(f"{asked.place.path} holds {', '.join(found)[:200]}; name one of them with --data")
+    if asked.label != LABEL:
+        raise UsageError(f"corpus.label_column: {path} has no labels {asked.label!r}; say {LABEL}")
     stamp = stamp_of(path)
     with _told(path), zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
@@ -44,12 +53,12 @@ def collection(path: Path) -> Collection:
         if "train" not in sides:
             raise TextganError(f"{path} holds no x_train; an archive of pictures has x_train, y_train, x_test, y_test")
         labelled = all(f"y_{side}.npy" in names for side in sides)
-        classes = _small(archive, "classes") if labelled and "classes.npy" in names else np.zeros(0, "U1")
+        classes = _small(archive, "classes") if "classes.npy" in names else np.zeros(0, "U1")
         for side in sides:
             _check(archive, side, labelled)
     shards = {side: (Shard((*stamp, side), partial(_blocks, path, side, labelled)),) for side in sides}
     named = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in classes.tolist())
-    return Collection(shards["train"], shards.get("test", ()), named)
+    return Collection(shards["train"], shards.get("test", ()), named if labelled else None)
 
 
 def _check(archive: zipfile.ZipFile, side: str, labelled: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from textgan.errors import TextganError
 
 TOGETHER = 1 << 22  # of pixels in a block [bytes]
 NO_LABEL = -1
+LABEL = "label"  # the usual one of pictures that have several
 Stamp = tuple[str | int, ...]
 
 
@@ -40,7 +41,7 @@ class Shard:
 
     stamp: Stamp
     """Changes with the pictures; begins with path, size and time of a file, where it is one."""
-    blocks: Callable[[], Iterator[Block]]
+    blocks: Callable[[], Iterator[Block]] = field(compare=False)
     """Yields them anew."""
 
 
@@ -50,8 +51,10 @@ class Collection:
 
     training: tuple[Shard, ...]
     heldout: tuple[Shard, ...] = ()
-    classes: tuple[str, ...] = ()
-    """In the order of their labels; empty where there are none."""
+    classes: tuple[str, ...] | None = None
+    """In the order of their labels; empty where nothing names them, None where there are none."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """What was passed over, by kind."""
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -67,13 +70,13 @@ def stamp_of(path: Path) -> Stamp:
     return str(path), stat.st_size, stat.st_mtime_ns
 
 
-def array_blocks(name: str, pictures: Any, labels: Sequence[int] | None = None, first: int = 0) -> Iterator[Block]:
+def array_blocks(name: str, pictures: Any, labels: Any = None, first: int = 0) -> Iterator[Block]:
     """Yield pictures (picture, y, x) or (picture, y, x, channel) uint8 in blocks of bounded size.
 
     Args:
         name: of the file.
         pictures: an array.
-        labels: of each picture.
+        labels: of each picture, numbers; None of none.
         first: place of the first one in its file.
     """
     many = max(1, TOGETHER // max(1, pictures[:1].nbytes))

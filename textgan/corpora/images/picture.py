@@ -18,7 +18,7 @@ import numpy.typing as npt
 from textgan.errors import TextganError
 
 Picture = npt.NDArray[np.uint8]
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF")  # of Pillow's; phones write MPO, whose first picture is a JPEG
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")  # as Pillow calls them
 MOST = 1 << 26  # pixels of a picture: more is a bomb, or would need gigabytes
 LARGEST = 1 << 28  # of the file of one picture [bytes]
 LUMA = np.array([19595, 38470, 7471], np.uint32)  # of 65,536: Rec. 601, rounded as Pillow has it

@@ -1,31 +1,118 @@
-"""The registered corpora of pictures: what of them lies where, told by what is there."""
+"""The registered corpora of pictures: in what layouts each may lie, and where on the hub; what is there decides."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from textgan.corpora.cards import Card
-from textgan.corpora.images import arrays, digits
-from textgan.corpora.images.collection import Collection
-from textgan.errors import TextganError
+from textgan.corpora.images import arrays, cifar, digits, folder, hub, idx, lsun, mat, parquet
+from textgan.corpora.images.collection import LABEL, Collection
+from textgan.corpora.images.place import Asked, place_of
+from textgan.errors import TextganError, UsageError
 
-Find = Callable[[Card, Path], Collection]
+Tell = Callable[[str], None]
 
 
-def collection(card: Card, *, data: str) -> Collection:
+class Layout(NamedTuple):
+    """One way that a corpus may lie on disk."""
+
+    look: Callable[[Asked], Collection | None]
+    """Returns its pictures; None where nothing of it is there."""
+    told: str
+    """What it looks for."""
+
+
+def _parquet(subfolder: str = "") -> Layout:
+    return Layout(partial(parquet.collection, subfolder), "Parquet files (train-*.parquet, test-*.parquet)")
+
+
+ARRAYS = Layout(arrays.collection, "one .npz with x_train, y_train, x_test, y_test")
+LAYOUTS: Mapping[str, tuple[Layout, ...]] = {
+    "cifar10": (
+        Layout(partial(cifar.binary, cifar.CIFAR10), "data_batch_1.bin to data_batch_5.bin and test_batch.bin"),
+        Layout(partial(cifar.python, cifar.CIFAR10), "data_batch_1 to data_batch_5 and test_batch"),
+        _parquet("plain_text"),
+        ARRAYS,
+    ),
+    "cifar100": (
+        Layout(partial(cifar.binary, cifar.CIFAR100), "train.bin and test.bin"),
+        Layout(partial(cifar.python, cifar.CIFAR100), "train and test"),
+        _parquet("cifar100"),
+        ARRAYS,
+    ),
+    "images": (Layout(folder.collection, f"files named {', '.join(folder.ENDINGS)}"),),
+    "lsun": (Layout(lsun.collection, "folders CATEGORY_train_lmdb and CATEGORY_val_lmdb"), _parquet()),
+    "mnist": (
+        Layout(idx.collection, "train-images-idx3-ubyte and its like, .gz or not"),
+        _parquet("mnist"),
+        ARRAYS,
+    ),
+    "svhn": (Layout(mat.collection, "train_32x32.mat and test_32x32.mat"), _parquet("cropped_digits"), ARRAYS),
+}
+"""By the name of the card; the first that finds something is taken."""
+BUILT_IN = {"digits": digits.collection}
+"""Corpora that come with a library."""
+LABELS = {"cifar100": (LABEL, "coarse")}
+"""Which labels there are, where there are several."""
+
+
+def collection(card: Card, *, data: str, column: str, label: str, cache: Path, tell: Tell) -> Collection:
     """Return the pictures of a registered corpus.
 
+    Args:
+        card: of the corpus.
+        data: path of a file, folder or archive; empty for the hub, or for what a library has.
+        column: where the picture is in a record; empty for the usual place.
+        label: which label; empty for the usual one.
+        cache: the cache folder.
+        tell: receives what a user should know.
+
     Raises:
-        TextganError: they are not there, or what is there is no such corpus; the line says what was looked for.
+        UsageError: there is no such label or column.
+        TextganError: they are not there, or damaged; the line says what was looked for.
     """
-    if card.name == "digits":
-        return digits.collection()
-    if not data:
-        raise TextganError(f"{card.name} is not here; {card.how_to_get}")
+    labels = LABELS.get(card.name, (LABEL,))
+    if label and label not in labels:
+        raise UsageError(f"corpus.label_column: {card.name} has no labels {label!r}; say {' or '.join(labels)}")
+    if card.name in BUILT_IN:
+        return BUILT_IN[card.name]()
+    asked = Asked(place_of(_path(card, data, cache, tell)), column, label or LABEL)
+    for layout in LAYOUTS[card.name]:
+        found = layout.look(asked)
+        if found is not None:
+            return found if found.classes != () else replace(found, classes=_named(card, asked))
+    looked = "; or ".join(layout.told for layout in LAYOUTS[card.name])
+    raise TextganError(f"{card.name}: nothing of it is at {data}; looked for {looked}; {card.how_to_get}")
+
+
+def whereabouts(card: Card, data: str, cache: Path) -> str:
+    """Say where the pictures of a corpus are, in a few words, asking no network; empty for nowhere."""
+    try:
+        if card.name in BUILT_IN:
+            BUILT_IN[card.name]()
+            return "with scikit-learn"
+        if not data:
+            return "from the hub, in the cache" if hub.kept(card, cache) else ""
+        collection(card, data=data, column="", label="", cache=cache, tell=lambda line: None)
+    except TextganError:
+        return ""
+    return f"at {data}"
+
+
+def _named(card: Card, asked: Asked) -> tuple[str, ...] | None:
+    """Return the names of labels that no file names."""
+    return tuple(card.classes) or None if asked.label == LABEL else None
+
+
+def _path(card: Card, data: str, cache: Path, tell: Tell) -> Path:
+    if not data and card.name in hub.REPOS:
+        return hub.folder(card, cache=cache, tell=tell)
     path = Path(data).expanduser().absolute()
-    if not path.exists():
-        raise TextganError(f"{card.name}: no such file or folder: {data}; {card.how_to_get}")
-    found = arrays.collection(path)
-    return replace(found, classes=found.classes or card.classes)
+    if not data or not path.exists():
+        where = f"no such file or folder: {data}" if data else "it is not on this machine"
+        raise TextganError(f"{card.name}: {where}; {card.how_to_get}")
+    return path

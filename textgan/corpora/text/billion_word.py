@@ -13,8 +13,9 @@ from glob import glob
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from textgan.corpora import hub_access
 from textgan.corpora.cards import Card
-from textgan.corpora.text import hub, hub_library
+from textgan.corpora.text import hub
 from textgan.corpora.text.hub_library import Wanted
 from textgan.corpora.text.sources import Damage, Shard, Source, existing, members, shard_of
 from textgan.corpora.text.wire import loaded
@@ -117,7 +118,7 @@ def _of_files(card: Card, data: str, cache: Path, tell: Tell) -> Source:
 
 def _of_hub(card: Card, cache: Path, max_lines: int, tell: Tell) -> Source:
     """Take the first mirror that can be opened; what goes wrong after that is an error."""
-    offline = hub_library.why_offline()
+    offline = hub_access.why_offline()
     tried = [offline] if offline else []
     for mirror in MIRRORS:
         try:

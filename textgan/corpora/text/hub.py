@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from textgan import files
-from textgan.corpora import matrix
+from textgan.corpora import hub_access, matrix
 from textgan.corpora.text import hub_library
 from textgan.corpora.text.hub_library import Batch, Wanted
 from textgan.corpora.text.sources import Source, shard_of
@@ -57,7 +57,7 @@ def source(name: str, *, column: str, label_column: str, cache: Path, max_lines:
     if column and named != column:
         raise UsageError(f"{name} names the column {named!r}, but --column is {column!r}; leave one of them out")
     wanted = Wanted(match["repo"], match["config"] or "", named, label_column)
-    training, heldout = open_text(wanted, hub_library.why_offline(), cache=cache, tell=tell).sides(max_lines)
+    training, heldout = open_text(wanted, hub_access.why_offline(), cache=cache, tell=tell).sides(max_lines)
     return Source(
         name,
         f"{wanted.repo} (Hugging Face Hub)",
@@ -87,7 +87,7 @@ def fetch(
         TextganError: the hub cannot be reached, or the data cannot be read.
     """
     wanted = Wanted(repo, config, column, label_column, revision)
-    return open_text(wanted, hub_library.why_offline(), cache=cache, tell=tell).fetch(split, max_lines)
+    return open_text(wanted, hub_access.why_offline(), cache=cache, tell=tell).fetch(split, max_lines)
 
 
 def open_text(wanted: Wanted, offline: str, *, cache: Path, tell: Tell) -> Text:
@@ -105,7 +105,7 @@ def open_text(wanted: Wanted, offline: str, *, cache: Path, tell: Tell) -> Text:
     """
     stem = f"hub-{sha256(json.dumps([SCHEMA, *wanted]).encode()).hexdigest()[:16]}"
     if not offline:
-        commit = hub_library.commit(wanted)
+        commit = hub_access.commit(wanted.repo, wanted.revision)
         return Text(wanted, cache, cache / "text" / f"{stem}-{commit[:12]}", tell, commit=commit)
     kept = max((cache / "text").glob(f"{stem}-*/about.json"), key=lambda about: about.stat().st_mtime_ns, default=None)
     if kept is None:
