@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import stat
 from collections.abc import Callable, Iterator
@@ -359,7 +360,9 @@ def test_the_page_has_the_classes_the_model_was_taught(measured: Command, home: 
     text = page.read_text()
     assert "<figcaption>owl</figcaption>" in text
     assert "d/g" not in text.partition('id="classes"')[2].partition("</section>")[0]
-    assert 'id="nearest"' in text
+    apart = [float(told) for told in re.findall(r'<figure class="pair">.*?<figcaption>([^<]*)<', text)]
+    assert len(apart) == 18
+    assert apart == sorted(apart)
     assert not (home / "classes" / "report.json").exists()
 
 

@@ -11,7 +11,7 @@ from test_report_html import HOSTILE, Page
 
 from textgan.errors import UsageError
 from textgan.figures import figures, table
-from textgan.report.gallery import Gallery, page
+from textgan.report.gallery import Gallery, _means, page
 from textgan.report.gates import PictureGate, picture_gate
 from textgan.report.likeness import classification, counts, faults, likenesses
 
@@ -72,8 +72,11 @@ def test_counts_and_classification_are_said() -> None:
     assert classification(FOUND) == ""
     taught = FOUND | {"classification": {"value": 0.0834, "supervised": 0.1523, "labels": 100, "rows": 374}}
     assert classification(taught) == (
-        "test error 8.34% with 100 labels, on 374 held-out pictures; a net taught by these labels alone has 15.23%"
+        "test error 8.34% with 100 labels a class, on 374 held-out pictures; a net taught by these labels alone has "
+        "15.23%"
     )
+    taught["classification"] |= {"low": 0.05, "high": 0.125}
+    assert "8.34% (95 %: 5.00% to 12.50%) with" in classification(taught)
 
 
 @pytest.mark.parametrize(
@@ -207,3 +210,5 @@ def test_losses_are_means_of_neighbouring_steps() -> None:
     path = re.search(r'<path class="samples" d="M([^"]*)"', text)
     assert path is not None
     assert path[1].count("L") + 1 == 143  # of 1,000 steps, 7 at a time
+    assert _means([(step, step * step) for step in range(1, 301)])[:2] == [(2, 2.5), (4, 12.5)]
+    assert _means([(5, 1.0)]) == [(5, 1.0)]

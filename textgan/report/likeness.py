@@ -72,9 +72,10 @@ def classification(found: Evaluation) -> str:
     """Say how well the critic classifies where it was taught to, beside a net taught by the labels alone."""
     if not (figure := found.get("classification")):
         return ""
+    spread = "" if figure.get("low") is None else f" (95 %: {figure['low']:.2%} to {figure['high']:.2%})"
     return (
-        f"test error {figure['value']:.2%} with {figure['labels']:,} labels, on {figure['rows']:,} held-out pictures; "
-        f"a net taught by these labels alone has {figure['supervised']:.2%}"
+        f"test error {figure['value']:.2%}{spread} with {figure['labels']:,} labels a class, on {figure['rows']:,} "
+        f"held-out pictures; a net taught by these labels alone has {figure['supervised']:.2%}"
     )
 
 
