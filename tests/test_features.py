@@ -20,6 +20,7 @@ from textgan.features import classifier as lessons
 from textgan.features import kept
 from textgan.features.classifier import Classifier, Lesson, learn
 from textgan.features.extractor import Extractor
+from textgan.features.inception import FETCHED
 from textgan.features.table import EXTRACTORS, extractor
 from textgan.figures import INCEPTION
 from textgan.files import sha256
@@ -317,24 +318,32 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) ->
         monkeypatch.setattr(StandIn, "raised", raised)
 
 
-def inception(weights: str | Path, tell: Any = lambda line: None) -> Extractor:
-    given = GIVEN | {"weights": str(weights), "tell": tell}
-    return extractor("inception", train=striped(5)[0], cache=Path("nowhere"), **given)
+def inception(weights: str | Path) -> Extractor:
+    return extractor("inception", train=striped(5)[0], cache=Path("nowhere"), **(GIVEN | {"weights": str(weights)}))
 
 
-def test_inception_has_its_name_only_with_the_published_weights(
+def test_only_the_published_inception_weights_are_given_to_what_unpickles_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand_in(monkeypatch)
-    weights, told, before = tmp_path / "weights.pth", list[str](), torch.get_rng_state()
+    stand_in(monkeypatch, AssertionError("was given to the library"))
+    weights, before = tmp_path / "weights.pth", torch.get_rng_state()
     weights.write_bytes(b"others")
-    other = inception(weights, told.append)
-    assert other.name == f"inception-{sha256(weights)[:4]}"
-    assert "not FID, KID and IS" in told[0]
+    with pytest.raises(TextganError, match=r"weights.pth does not hold the published Inception weights; name a copy"):
+        inception(weights)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    weights.rename(tmp_path / "checkpoints" / FETCHED)
+    with pytest.raises(TextganError, match="does not hold the published"):
+        inception("")
+    monkeypatch.undo()
+
+    weights.write_bytes(b"others")
+    stand_in(monkeypatch)
     monkeypatch.setattr("textgan.features.inception.PUBLISHED", sha256(weights)[:8])
-    assert inception(weights).name == INCEPTION == "inception-v3-compat"
+    found = inception(weights)
+    assert found.name == INCEPTION == "inception-v3-compat"
     assert torch.equal(torch.get_rng_state(), before)
-    features, probabilities = other.extract(striped(4)[0])  # grey
+    features, probabilities = found.extract(striped(4)[0])  # grey
     assert features.shape == (4, 3)
     assert probabilities == pytest.approx(np.full((4, 3), 1 / 3))
 
@@ -349,6 +358,7 @@ def test_inception_weights_that_are_missing_unfetched_or_others_are_one_line(
     with pytest.raises(TextganError, match=r"cannot be fetched \(no route\); name a copy of weights-.*pth"):
         inception("")
     (tmp_path / "w.pth").write_bytes(b"others")
+    monkeypatch.setattr("textgan.features.inception.PUBLISHED", sha256(tmp_path / "w.pth")[:8])
     stand_in(monkeypatch, RuntimeError("size mismatch\nfor conv"))
     with pytest.raises(TextganError, match=r"w.pth holds no Inception weights") as caught:
         inception(tmp_path / "w.pth")
@@ -359,6 +369,7 @@ def test_inception_weights_that_are_missing_unfetched_or_others_are_one_line(
 def test_fid_kid_and_the_score_are_those_of_torch_fidelity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library, room = fidelity()
     weights = random_weights(room, tmp_path / "weights.pth", monkeypatch)
+    monkeypatch.setattr("textgan.features.inception.PUBLISHED", sha256(weights)[:8])
     rng = np.random.default_rng(0)
     sides = [rng.integers(0, top, (24, 3, 32, 32), dtype=np.uint8) for top in (256, 200)]
     theirs = library.calculate_metrics(

@@ -219,7 +219,6 @@ def trained(tmp_path: Path) -> Path:
         (["report", "m", "--fail-above", "jsd4=1"], "--fail-above: m generates points"),
         (["compare", "m"], "8gaussians is points, which have no text to compare"),
         (["generate", "-m", "m", "--temperature", "0.5"], "generates points of the plane, at no temperature"),
-        (["prepare", "swissroll"], "swissroll is points by a formula, not text"),
         (["report", "--samples", __file__, "--reference", "8gaussians"], "8gaussians is points, which have no text"),
     ],
 )

@@ -9,18 +9,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from textgan.checks import check
+from textgan.errors import UsageError
 from textgan.game.conditions import bind_generator
 from textgan.game.constraints import iterate_power, spectral_norm
 from textgan.game.penalties import gradient_penalty
+from textgan.model import build_generator
 from textgan.nets import IMAGE_CRITICS, IMAGE_GENERATORS
 from textgan.nets.bottleneck import Bottleneck, Every, Subpixels, plan
-from textgan.nets.conditional import AuxiliaryCritic, ProjectionCritic
+from textgan.nets.conditional import AuxiliaryCritic, ConditionalGenerator, ProjectionCritic
 from textgan.nets.dcgan import NONLINEARITIES
 from textgan.nets.image import FirstBlock, doublings, growing
 from textgan.nets.layers import Branch, ResidualBlock, linear
 from textgan.nets.minibatch import MinibatchCritic
 from textgan.nets.norms import NORMS, ConditionalBatchNorm, resting
 from textgan.nets.resample import halve
+from textgan.settings import resolve
+from textgan.spaces import Image
 from textgan.training.precision import Bfloat16
 from textgan.transfers import dropping
 
@@ -401,3 +406,65 @@ def test_critics_work_in_bfloat16_and_their_slopes_are_differentiated(name: str,
     paid = gradient_penalty(low, real, fake, rng=rng)
     gradients = torch.autograd.grad(paid, list(net.parameters()), materialize_grads=True)
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"image.side": 24}, "^image.side: .* never gives 24"),
+        (
+            {"generator.nonlinearity": "gated"},
+            "^generator.nonlinearity: 'resnet' has ReLUs alone.* dcgan and dcgan_con",
+        ),
+        ({"critic.nonlinearity": "tanh"}, "^critic.nonlinearity: 'resnet' has ReLUs alone"),
+        ({"generator.net": "resnet101", "generator.width": 10}, "^generator.width: resnet101 halves 10 twice"),
+        ({"generator.norm": "conditional_batch"}, "^generator.norm: .* goes by labels, and there are none"),
+        (
+            {"generator.norm": "conditional_batch", "generator.net": "dcgan", "corpus.label_column": "label"},
+            "^generator.norm: .* no norm of 'dcgan' is given",
+        ),
+        (
+            {"generator.net": "mlp", "generator.norm": "batch"},
+            "^generator.norm: the net 'mlp' takes no norm.*resnet or",
+        ),
+        (
+            {"critic.net": "dcgan", "critic.dropout": 0.5, "game.penalties": {"consistency": 1}},
+            "^critic.dropout: the net 'dcgan' has no dropout; use 0, or the net resnet or resnet_growing",
+        ),
+        (
+            {
+                "critic.net": "dcgan",
+                "critic.nonlinearity": "tanh",
+                "game.constraint": "piecewise_gradient_normalisation",
+            },
+            "^game.constraint: .* and 'dcgan' with tanh is none; .*critic.nonlinearity=relu",
+        ),
+        ({"critic.norm": "batch"}, "^critic.norm: batch mixes the samples, and gradient_penalty judges each alone"),
+        ({"generator.net": "paper"}, "^generator.net: there is no 'paper' for pictures"),
+    ],
+)
+def test_nets_of_pictures_that_cannot_work_are_refused(flags: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check(resolve("digits", flags=flags).config)
+
+
+def test_nets_of_pictures_that_can_work_are_not_refused() -> None:
+    for side in (8, 16, 64):
+        check(resolve("digits", flags={"image.side": side}).config)
+    labelled = {"generator.norm": "conditional_batch", "corpus.label_column": "label"}
+    bent = {"critic.net": "dcgan", "critic.nonlinearity": "gated"}
+    dropped = {"critic.dropout": 0.5, "game.penalties": {"gradient_penalty": 10, "consistency": 2}}
+    for flags in (labelled, bent, dropped, {"game.constraint": "spectral_norm", "game.penalties": {}}):
+        check(resolve("digits", flags=flags).config)
+
+
+def test_built_generators_are_told_of_labels_once() -> None:
+    for norm, within in (("batch", ConditionalGenerator), ("conditional_batch", IMAGE_GENERATORS["resnet"])):
+        flags = {"generator.norm": norm, "corpus.label_column": "label"}
+        net: Any = build_generator(resolve("digits", flags=flags).config, Image(8, 1, ("a", "b", "c")))
+        assert type(net) is within
+        bound = bind_generator(net, torch.tensor([0, 2]))
+        assert bound(torch.randn(2, 128), bounded).sample.shape == (2, 1, 8, 8)

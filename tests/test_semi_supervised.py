@@ -189,7 +189,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
 
 
 def test_the_critic_is_taught_by_the_chosen_rows_alone(configured: Callable[..., Config]) -> None:
-    parts = build(configured(**{"training.seed": 7}))
+    parts = build(configured(**{"training.seed": 7, "critic.steps": 2}))
     labelled = parts.source.labelled
     assert labelled is not None
     assert labelled.labels is not None
@@ -197,6 +197,9 @@ def test_the_critic_is_taught_by_the_chosen_rows_alone(configured: Callable[...,
     again = build(configured(**{"training.seed": 7})).source.labelled
     assert again is not None
     np.testing.assert_array_equal(labelled.ids, again.ids)
+    other = build(configured(**{"training.seed": 8})).source.labelled
+    assert other is not None
+    assert not np.array_equal(labelled.ids, other.ids)
     seen: list[Tensor] = []
     assert parts.state.critic is not None
     net: Any = parts.state.critic.net
@@ -204,7 +207,8 @@ def test_the_critic_is_taught_by_the_chosen_rows_alone(configured: Callable[...,
     for _ in range(20):
         play_step(parts.state, assemble.plan_of(parts.config, parts.device), parts.source, parts.game, parts.relaxation)
         parts.state.step += 1
-    batches = [batch for i, batch in enumerate(seen) if i % 4 == 2]  # real, fake and labelled, and the generator's
+    batches = [batch for i, batch in enumerate(seen) if i % 7 in (2, 5)]  # real, fake, labelled, twice; the generator's
+    assert not torch.equal(batches[0], batches[1])
     allowed = {tuple(row) for row in labelled.ids.tolist()}
     assert {tuple(row) for batch in batches for row in batch.tolist()} == allowed
     assert all(len(batch) == 16 for batch in batches)

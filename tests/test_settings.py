@@ -123,7 +123,7 @@ def test_textgan_data_is_the_folder_of_the_corpus_and_other_variables_are_left_a
         ({"preset_or_file": "quik"}, "'quik'; did you mean 'quick'?"),
         (
             {"preset_or_file": "zzzz"},
-            "known: baseline_lm, counts, ",
+            "known: baseline_lm, cifar10_dcgan, ",
         ),
         ({"overrides": ["text.lenght=3"]}, "unknown key 'text.lenght' (-s); did you mean 'length'?"),
         ({"overrides": ["training.batches=3"]}, "did you mean 'batch'?"),

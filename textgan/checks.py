@@ -132,24 +132,31 @@ def _optimizers(config: Config) -> Iterator[str]:
 
 
 def _constraints(config: Config) -> Iterator[str]:
-    if config.game.constraint == "piecewise_gradient_normalisation" and not _piecewise_linear(config):
+    bent = _not_piecewise_linear(config)
+    if config.game.constraint == "piecewise_gradient_normalisation" and bent:
         yield (
             f"game.constraint: piecewise_gradient_normalisation bounds the slope of critics that are linear between "
-            f"kinks, and {config.critic.net!r} is none; use gradient_normalisation, or critic.net=downsampling"
+            f"kinks, and {bent[0]} is none; use gradient_normalisation, or {bent[1]}"
         )
 
 
-def _piecewise_linear(config: Config) -> bool:
-    return config.critic.net in PIECEWISE_LINEAR and config.critic.nonlinearity == "relu"
+def _not_piecewise_linear(config: Config) -> tuple[str, str] | None:
+    """A critic that is not linear between kinks, in words, and the setting of one that is; None of those that are."""
+    net, nonlinearity = config.critic.net, config.critic.nonlinearity
+    if net not in PIECEWISE_LINEAR:
+        known = [name for name in PIECEWISE_LINEAR if name in CRITICS_OF[name_of(config.corpus.name)]]
+        return repr(net), f"critic.net={known[0]}"
+    return None if nonlinearity == "relu" else (f"{net!r} with {nonlinearity}", "critic.nonlinearity=relu")
 
 
 def _spectral(config: Config) -> Iterator[str]:
     if config.game.constraint != "spectral_norm":
         return
-    if not _piecewise_linear(config):
+    bent = _not_piecewise_linear(config)
+    if bent:
         yield (
-            f"game.constraint: spectral_norm bounds matrices, and what else a {config.critic.net} critic does with "
-            "them can still be steep; use gradient_normalisation, a penalty, or critic.net=downsampling"
+            f"game.constraint: spectral_norm bounds matrices, and what else a critic {bent[0]} does with them can "
+            f"still be steep; use gradient_normalisation, a penalty, or {bent[1]}"
         )
     if config.critic.norm != "none":
         yield f"critic.norm: {config.critic.norm} divides by what it is given, which spectral_norm bounds not; use none"
@@ -304,7 +311,7 @@ ONLY_OF = {
     "image": ("image", "evaluation.extractor", "evaluation.weights"),
 }  # fmt: skip
 """Settings, and sections of them, that other kinds of samples have no use for."""
-PIECEWISE_LINEAR = ("dcgan", "downsampling", "mlp", "paper", "resnet", "resnet101", "resnet_growing", "none")
+PIECEWISE_LINEAR = ("downsampling", "paper", "mlp", "resnet", "resnet_growing", "resnet101", "dcgan", "none")
 """Critics made of sums, means and (leaky) ReLUs alone."""
 CHECKS = (
     _names,

@@ -40,8 +40,9 @@ def config_options(function: Function) -> Function:
         "preset_or_file",
         metavar="PRESET|FILE|RUN",
         help="Start from a preset (quick, counts, words, pieces, relativistic, baseline_lm, toy, smoke, "
-        "wgan_gp, wgan_gp_ttur, wgan, dcgan, lsgan, sngan, grangan, r3gan, improved_gan), a TOML file, or the settings "
-        "of a run. By default what suits the corpus.",
+        "wgan_gp, wgan_gp_ttur, wgan, dcgan, lsgan, sngan, grangan, r3gan, improved_gan; of pictures pictures, digits, "
+        "semi_supervised, cifar10_wgan_gp, cifar10_wgan_gp_conditional, cifar10_dcgan, lsun_wgan_gp, robustness/*), a "
+        "TOML file, or the settings of a run. By default what suits the corpus.",
     )(function)
 
 

@@ -16,7 +16,7 @@ from textgan.errors import TextganError
 from textgan.features.extractor import Extractor, Rows, in_colour
 
 SIDE = 96  # of what the net is shown; at the 224 it was trained at a picture takes nine times as long. [pixels]
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels, 0..1
+MEAN, DEVIATION = 127, 128  # of a value as the Lite nets take it, not those of ImageNet's channels
 TOGETHER = 100
 
 
@@ -53,7 +53,6 @@ def _net() -> nn.Module:
 
 def _look(net: Any, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Features (batch, 1280) and logits (batch, 1000) of pictures (batch, channel, y, x) uint8."""
-    mean, deviation = (torch.tensor(told, device=rows.device)[:, None, None] for told in (MEAN, DEVIATION))
-    shown = F.interpolate(in_colour(rows).float() / 255, (SIDE, SIDE), mode="bilinear", antialias=True)
-    features = net.extract_features((shown - mean) / deviation).mean((2, 3))
+    shown = F.interpolate(in_colour(rows).float(), (SIDE, SIDE), mode="bilinear", antialias=True)
+    features = net.extract_features((shown - MEAN) / DEVIATION).mean((2, 3))
     return features, net._fc(features)

@@ -27,23 +27,21 @@ def inception(
 ) -> Extractor:  # fmt: skip
     """Return the net's 2,048 features of the last mean, and its probabilities of 1,008 classes, without their bias.
 
-    Its name, by which alone figures are called FID, KID and IS, is kept for the published weights; others have the
-    first digits of their digest in it. The library unpickles the file of weights: give it none that you do not trust.
+    The library unpickles the file of weights, which can run whatever is in it: only the published one is given to it,
+    known by its digest.
 
     Raises:
-        TextganError: the library is not installed or cannot be imported; the weights are not there, or are no such.
+        TextganError: the library is not installed or cannot be imported; the weights are not there, or are others.
 
     Source: Heusel et al. 2017; the port of TensorFlow's graph and its resizing, Obukhov et al. 2020 (torch-fidelity).
     """
     path = Path(weights).expanduser() if weights else Path(torch.hub.get_dir()) / "checkpoints" / FETCHED
     if weights and not path.is_file():
         raise TextganError(f"evaluation.weights: there is no file {path}")
+    if path.is_file() and not files.sha256(path).startswith(PUBLISHED):
+        raise TextganError(f"{path} does not hold the published Inception weights; name a copy of {FETCHED}")
     net = _net(str(path) if weights else None).to(device)
-    digest = files.sha256(path)
-    name = NAME if digest.startswith(PUBLISHED) else f"inception-{digest[:4]}"
-    if name != NAME:
-        tell(f"{path} does not hold the published weights; figures are called FD, KD and CS, not FID, KID and IS")
-    return Extractor(name, lambda rows: _look(net, rows), device, TOGETHER)
+    return Extractor(NAME, lambda rows: _look(net, rows), device, TOGETHER)
 
 
 def _net(weights: str | None) -> nn.Module:
