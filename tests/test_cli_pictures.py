@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import stat
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from textgan.kinds import image
 from textgan.model import Model, build_generator
 from textgan.pixels import Pixels
 from textgan.report.pictures import grid
+from textgan.report.pictures import png as written
 from textgan.report.preview import preview
 from textgan.spaces import Image
 
@@ -229,7 +231,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(textgan: Command, tmp_path: Path)
 def test_a_folder_that_fills_meanwhile_keeps_its_files(
     textgan: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, written = tmp_path / "there", album.png
+    target = tmp_path / "there"
 
     def png(picture: Any) -> bytes:
         target.mkdir(exist_ok=True)
@@ -305,8 +307,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, textgan: Command) -> Command:
     def corpus_of(model: Model) -> Corpus[Pixels]:
         space = model.space
         rows = np.random.default_rng(5).integers(256, size=(90, space.channels, SIDE, SIDE), dtype=np.uint8)
-        sides = (Rows(part, np.arange(len(part), dtype=np.uint32)) for part in (rows[:50], rows[50:]))
-        return Corpus("tiny", "ab", Pixels(SIDE, space.channels), *sides, FACTS)
+        train, heldout = (Rows(part, np.arange(len(part), dtype=np.uint32)) for part in (rows[:50], rows[50:]))
+        return Corpus("tiny", "ab", Pixels(SIDE, space.channels), train, heldout, FACTS)
 
     monkeypatch.setattr(assemble, "corpus_of", corpus_of)
     monkeypatch.setattr(image, "extractor", lambda name, **given: Fake())
@@ -318,7 +320,7 @@ def test_a_report_tells_figures_and_counts(measured: Command, home: Path) -> Non
     assert (code, err) == (0, "drawing 60 samples from runs/one\n")
     told = " ".join(out.split())
     assert told.startswith("60 generated pictures against 40 held-out ones, on the features of pixels-1.")
-    for name in ("FD[pixels-1]", "KD[pixels-1]", "CS[pixels-1]", "precision", "coverage", "copies"):
+    for name in ("FD[pixels-1]", "KD[pixels-1]", "CS[pixels-1]", "precision", "coverage", "copies by pixels"):
         assert f" {name} " in told
     found = json.loads((home / "runs" / "one" / "report.json").read_text())
     assert (found["schema"], found["model"], found["samples"], found["notes"]) == (1, "runs/one", 60, [])
@@ -358,7 +360,9 @@ def test_the_page_has_the_classes_the_model_was_taught(measured: Command, home: 
     text = page.read_text()
     assert "<figcaption>owl</figcaption>" in text
     assert "d/g" not in text.partition('id="classes"')[2].partition("</section>")[0]
-    assert 'id="nearest"' in text
+    apart = [float(told) for told in re.findall(r'<figure class="pair">.*?<figcaption>([^<]*)<', text)]
+    assert len(apart) == 18
+    assert apart == sorted(apart)
     assert not (home / "classes" / "report.json").exists()
 
 

@@ -50,7 +50,7 @@ def test_a_grid_goes_from_left_to_right_and_then_down() -> None:
 def test_pixels_stay_where_they_are() -> None:
     rng = np.random.default_rng(0)
     pictures = rng.integers(256, size=(5, 3, 4, 3), dtype=np.uint8)
-    joined = grid(pictures, 2, scale=3, gap=2)
+    joined = grid(list(pictures), 2, scale=3, gap=2)
     assert joined.shape == (3 * (9 + 2) + 2, 2 * (12 + 2) + 2, 3)
     for i, picture in enumerate(pictures):
         top, left = 2 + (i // 2) * 11, 2 + (i % 2) * 14

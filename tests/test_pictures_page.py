@@ -11,7 +11,7 @@ from test_report_html import HOSTILE, Page
 
 from textgan.errors import UsageError
 from textgan.figures import figures, table
-from textgan.report.gallery import Gallery, page
+from textgan.report.gallery import Gallery, _means, page
 from textgan.report.gates import PictureGate, picture_gate
 from textgan.report.likeness import classification, counts, faults, likenesses
 
@@ -28,12 +28,14 @@ FOUND: dict[str, Any] = {
     "frechet": beside(12.3456, 1.5, low=11.0, high=13.75, excess=10.8), "kernel": beside(0.25, 0.0005),
     "class_score": beside(7.5, 9.25, deviation=0.1, splits=10),
     "precision": beside(0.8, 0.9, low=0.75, high=0.85), "recall": beside(0.7, 0.9), "density": beside(1.1, 1.0),
-    "coverage": beside(0.75, 0.95), "unique": beside(1.0, 1.0), "copies": beside(0.012, 0.01),
+    "coverage": beside(0.75, 0.95), "unique": beside(1.0, 1.0),
+    "copies": {"features": beside(0.012, 0.01), "pixels": beside(0.02, 0.01)},
 }  # fmt: skip
 
 
 def changed(**figures: tuple[float, float]) -> dict[str, Any]:
-    return FOUND | {key: beside(*sides) for key, sides in figures.items()}
+    found = {key: beside(*sides) for key, sides in figures.items()}
+    return FOUND | found | ({"copies": {"features": found["copies"]}} if "copies" in found else {})
 
 
 # --- in words
@@ -45,13 +47,13 @@ def test_progress_and_the_card_name_the_extractor() -> None:
         "precision 0.800 (real 0.900), recall 0.700 (real 0.900)"
     )
     lines = table(FOUND)
-    assert len(lines) == 2 + 9
+    assert len(lines) == 2 + 10
     assert lines[3] == "| KD[classifier-56b2] | 0.2500 | 0.0005000 |"
-    assert lines[-1] == "| copies | 0.012 | 0.010 |"
+    assert lines[-1] == "| copies by pixels | 0.020 | 0.010 |"
 
 
 def test_only_inception_gives_the_published_names() -> None:
-    names = [row.name for row in likenesses(FOUND | {"extractor": "inception-2015"})]
+    names = [row.name for row in likenesses(FOUND | {"extractor": "inception-v3-compat"})]
     assert names[:4] == ["FID", "KID", "IS", "precision"]
     without = {key: FOUND[key] for key in FOUND if key != "class_score"}
     assert [row.name for row in likenesses(without)][:3] == ["FD[classifier-56b2]", "KD[classifier-56b2]", "precision"]
@@ -70,8 +72,11 @@ def test_counts_and_classification_are_said() -> None:
     assert classification(FOUND) == ""
     taught = FOUND | {"classification": {"value": 0.0834, "supervised": 0.1523, "labels": 100, "rows": 374}}
     assert classification(taught) == (
-        "test error 8.34% with 100 labels, on 374 held-out pictures; a net taught by these labels alone has 15.23%"
+        "test error 8.34% with 100 labels a class, on 374 held-out pictures; a net taught by these labels alone has "
+        "15.23%"
     )
+    taught["classification"] |= {"low": 0.05, "high": 0.125}
+    assert "8.34% (95 %: 5.00% to 12.50%) with" in classification(taught)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,7 @@ def test_faults_are_what_the_figures_prove(found: dict[str, Any], words: list[st
         ("recall=.7", "below", ""),
         ("recall=0.71", "below", "recall is 0.7, below 0.71"),
         ("recall=0.71", "above", ""),
+        ("copies.pixels=0.01", "above", "copies.pixels is 0.02, above 0.01"),
     ],
 )
 def test_a_limit_fails_beyond_it(text: str, fails: Any, failure: str) -> None:
@@ -118,7 +124,7 @@ def test_a_limit_fails_beyond_it(text: str, fails: Any, failure: str) -> None:
     [
         ("frechet", "no gate on pictures; write NAME=LIMIT"),
         ("freshet=3", "did you mean 'frechet'"),
-        ("jsd4=3", "known: class_score, copies"),
+        ("jsd4=3", "known: class_score, copies.features"),
         ("frechet=x", "'x' is no number"),
         ("frechet=nan", "must be finite"),
     ],
@@ -127,7 +133,7 @@ def test_what_is_no_limit_is_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         picture_gate(text, "above")
     with pytest.raises(UsageError, match="class_score was not measured; measured: frechet, recall"):
-        PictureGate("class_score", 1, "below").failure({"frechet": {}, "recall": {}})
+        PictureGate("class_score", 1, "below").failure({"frechet": FOUND["recall"], "recall": FOUND["recall"]})
 
 
 # --- the page
@@ -204,3 +210,5 @@ def test_losses_are_means_of_neighbouring_steps() -> None:
     path = re.search(r'<path class="samples" d="M([^"]*)"', text)
     assert path is not None
     assert path[1].count("L") + 1 == 143  # of 1,000 steps, 7 at a time
+    assert _means([(step, step * step) for step in range(1, 301)])[:2] == [(2, 2.5), (4, 12.5)]
+    assert _means([(5, 1.0)]) == [(5, 1.0)]

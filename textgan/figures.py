@@ -61,25 +61,33 @@ def of_points(evaluation: Evaluation) -> Iterator[Row]:
 INCEPTION = "inception-v3-compat"
 """The extractor whose figures have names of their own."""
 SCORES = {"frechet": ("FD", "FID"), "kernel": ("KD", "KID"), "class_score": ("CS", "IS")}
-"""What a figure on features is called, and what on those of the Inception net alone."""
-PICTURES = (*SCORES, "precision", "recall", "density", "coverage", "unique", "copies")
-"""All figures of pictures, in the order in which they are shown."""
+"""What a figure on features is called, and what on those of INCEPTION."""
+COPIES = ("copies.features", "copies.pixels")
+PICTURES = (*SCORES, "precision", "recall", "density", "coverage", "unique", *COPIES)
+"""All figures of pictures, by their place in an evaluation, in the order in which they are shown."""
 FEW = ("frechet", "class_score", "precision", "recall")
-"""Those that progress tells."""
+"""What progress tells of them."""
 
 
 def of_pictures(evaluation: Evaluation, keys: Sequence[str] = PICTURES) -> Iterator[Row]:
-    """Yield the figures of generated pictures; those of features bear the extractor's name."""
+    """Yield the figures of generated pictures; those on features bear the extractor's name."""
     for key in keys:
-        if figure := evaluation.get(key):
+        if figure := figure_of(evaluation, key):
             told = (picture_figure(key, figure[side]) for side in ("value", "floor"))
             yield Row(picture_name(key, evaluation["extractor"]), *told)
+
+
+def figure_of(evaluation: Evaluation, key: str) -> Evaluation:
+    """Return a figure of an evaluation by its place, such as copies.pixels; empty where it is not there."""
+    for part in key.split("."):
+        evaluation = evaluation.get(part) or {}
+    return evaluation
 
 
 def picture_name(key: str, extractor: str) -> str:
     """Return what a figure is called: FID on the features of the Inception net, FD[NAME] on others."""
     if key not in SCORES:
-        return key
+        return key.replace(".", " by ")
     plain, inception = SCORES[key]
     return inception if extractor == INCEPTION else f"{plain}[{extractor}]"
 

@@ -17,8 +17,7 @@ from textgan.features.extractor import Extractor
 from textgan.features.table import extractor
 from textgan.game.relaxations import BOUNDED
 from textgan.kinds.kind import Evaluate, Kind, Reference, Sample
-from textgan.metrics.neighbours import nearest
-from textgan.metrics.pictures import LIBRARY, report_evaluation, training_evaluation
+from textgan.metrics.pictures import Library, report_evaluation, spread, training_evaluation
 from textgan.pixels import Pictures, Pixels
 from textgan.report.pictures import grid, png
 
@@ -70,11 +69,7 @@ def features(corpus: Corpus[Pixels], config: Config, tell: Callable[[str], None]
 
 def heldout(corpus: Corpus[Pixels], count: int) -> list[Pictures]:
     """Return so many held-out pictures, evenly spread over all; all where they are fewer."""
-    return corpus.space.decode(_spread(corpus.heldout.ids, count))
-
-
-def _spread(rows: Any, count: int) -> Any:
-    return rows[np.linspace(0, len(rows) - 1, min(len(rows), count)).round().astype(np.int64)]
+    return corpus.space.decode(corpus.heldout.ids[spread(len(corpus.heldout), count)])
 
 
 def neighbours(
@@ -84,11 +79,10 @@ def neighbours(
 
     The nearest pairs come first.
     """
-    extract, train = features(corpus, config, tell).extract, corpus.train.ids
-    among = _spread(train, LIBRARY)
-    found = nearest(extract(corpus.space.encode(pictures))[0], extract(among)[0])
+    extract, rows = features(corpus, config, tell).extract, corpus.space.encode(pictures)
+    found = Library(corpus.train.ids, extract).nearest(rows, extract(rows)[0])["features"]
     order = np.argsort(found.distance, kind="stable")
-    real = corpus.space.decode(among[found.place[order]])
+    real = corpus.space.decode(corpus.train.ids[found.place[order]])
     return [(pictures[i], of, float(found.distance[i])) for i, of in zip(order, real, strict=True)]
 
 

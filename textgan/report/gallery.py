@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textgan.figures import picture_name
+from textgan.figures import COPIES, figure_of, picture_name
 from textgan.pixels import Pictures
 from textgan.report.charts import Axis, Series, lines
 from textgan.report.document import Section, Tile, beside, configuration, document, glance, head, numbers, sentences
@@ -18,7 +18,7 @@ from textgan.report.pictures import data_uri, grid, zoomed
 LEGEND = {"samples": "samples", "real": "real pictures"}
 POINTS = 150  # of a curve of losses, each the mean of as many steps
 PAIRS = 18  # samples beside training pictures
-AT_A_GLANCE = ("frechet", "precision", "recall", "coverage", "unique", "copies")
+AT_A_GLANCE = ("frechet", "precision", "recall", "coverage", "unique", COPIES[0])
 DRAWN = ("frechet", "kernel", "class_score", "precision", "recall", "coverage")
 PLAYERS = ("critic", "generator")
 GENERAL = (
@@ -149,7 +149,7 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The figures at each evaluation beside real pictures', and the losses."""
     rows = [(row["step"], row["evaluation"]) for row in history if row.get("evaluation")]
     for key in DRAWN:
-        measured = [(step, found[key]) for step, found in rows if found.get(key)]
+        measured = [(step, figure) for step, found in rows if (figure := figure_of(found, key))]
         series = [
             Series(kind, [(step, of[side]) for step, of in measured if of[side] is not None], dots=side == "value")
             for kind, side in (("real", "floor"), ("samples", "value"))

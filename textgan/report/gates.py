@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from textgan.errors import UsageError, near_miss
-from textgan.figures import PICTURES
+from textgan.figures import PICTURES, figure_of
 from textgan.metrics.table import BY_ORDER, METRICS
 from textgan.report.measure import Report
 
@@ -94,9 +94,11 @@ class PictureGate:
         Raises:
             UsageError: the evaluation has no such figure.
         """
-        if self.name not in found:
-            raise UsageError(f"{self.name} was not measured; measured: {', '.join(n for n in PICTURES if n in found)}")
-        return _beyond(self.name, found[self.name]["value"], self.limit, self.fails)
+        figure = figure_of(found, self.name)
+        if not figure:
+            known = ", ".join(name for name in PICTURES if figure_of(found, name))
+            raise UsageError(f"{self.name} was not measured; measured: {known}")
+        return _beyond(self.name, figure["value"], self.limit, self.fails)
 
 
 def _beyond(name: str, value: float, limit: float, fails: Literal["above", "below"]) -> str:

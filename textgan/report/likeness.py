@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
-from textgan.figures import PICTURES, picture_figure, picture_name
+from textgan.figures import COPIES, PICTURES, figure_of, picture_figure, picture_name
 from textgan.metrics.metric import Metric
 from textgan.report.document import Figure
 
@@ -21,22 +22,28 @@ SAYS = {
     "density": "How many real pictures' neighbourhoods a sample lies in, over 5; near that of real pictures is good.",
     "coverage": "Real pictures with a sample in their neighbourhood; higher is better.",
     "unique": "Different samples over all samples.",
-    "copies": "Samples nearer to a training picture than 1 % of held-out ones are; more is memory, not invention.",
+    COPIES[0]: "Samples nearer to a training picture than 1 % of held-out ones are; more is memory, not invention.",
+    COPIES[1]: "The same by pixels, to which blurred or plain pictures are near, too.",
 }
 BETTER: dict[str, Literal["lower", "near the floor"]] = {
     "frechet": "lower", "kernel": "lower", "density": "near the floor", "unique": "near the floor",
-    "copies": "near the floor",
+    **dict.fromkeys(COPIES, "near the floor"),
 }  # fmt: skip
 """Which way a figure is better, where that is not upwards."""
-SOME = 0.5  # of real pictures' precision or coverage, below which something is plainly wrong
-DIFFERENT = 0.9  # likewise of their unique share
-COPIED = 3.0  # times real pictures' share of copies, above which it is no chance
+SOUND = {
+    "unique": (0.9, math.inf, "the samples repeat one another: {} of them are different pictures"),
+    COPIES[0]: (0.0, 3.0, "the samples copy: {} of them are nearer to a training picture than usual"),
+    "precision": (0.5, math.inf, "few samples look real: {} lie among real pictures"),
+    "recall": (0.5, math.inf, "the samples vary little: {} of real pictures lie among them"),
+    "coverage": (0.5, math.inf, "kinds of pictures are missing: samples come near to {} of real ones"),
+}
+"""Between which multiples of real pictures' own a share lies where nothing is plainly wrong, and what is wrong else."""
 
 
 def likenesses(found: Evaluation) -> Iterator[Figure]:
     """Yield the figures that an evaluation has, as they are written."""
     for key in PICTURES:
-        if figure := found.get(key):
+        if figure := figure_of(found, key):
             low, high, value, floor = (figure.get(side) for side in ("low", "high", "value", "floor"))
             told = partial(picture_figure, key)
             interval = "" if low is None or high is None else f"{told(low)} to {told(high)}"
@@ -48,7 +55,7 @@ def likenesses(found: Evaluation) -> Iterator[Figure]:
 def metrics(found: Evaluation) -> Iterator[Metric]:
     """Yield the figures that an evaluation has, as they are compared."""
     for key in PICTURES:
-        if figure := found.get(key):
+        if figure := figure_of(found, key):
             value, floor, low, high = (figure.get(side) for side in ("value", "floor", "low", "high"))
             yield Metric(key, "", value, floor, BETTER.get(key, "higher"), {}, low, high)
 
@@ -65,36 +72,19 @@ def classification(found: Evaluation) -> str:
     """Say how well the critic classifies where it was taught to, beside a net taught by the labels alone."""
     if not (figure := found.get("classification")):
         return ""
+    spread = "" if figure.get("low") is None else f" (95 %: {figure['low']:.2%} to {figure['high']:.2%})"
     return (
-        f"test error {figure['value']:.2%} with {figure['labels']:,} labels, on {figure['rows']:,} held-out pictures; "
-        f"a net taught by these labels alone has {figure['supervised']:.2%}"
+        f"test error {figure['value']:.2%}{spread} with {figure['labels']:,} labels a class, on {figure['rows']:,} "
+        f"held-out pictures; a net taught by these labels alone has {figure['supervised']:.2%}"
     )
 
 
 def faults(found: Evaluation) -> list[str]:
     """Say what the figures prove to be wrong, the plainest first."""
-    ratios = {key: _ratio(found.get(key)) for key in PICTURES}
-    said = (
-        (ratios["unique"] < DIFFERENT, "unique", "the samples repeat one another: {} of them are different pictures"),
-        (
-            ratios["copies"] > COPIED,
-            "copies",
-            "the samples copy: {} of them are nearer to a training picture than usual",
-        ),
-        (ratios["precision"] < SOME, "precision", "few samples look real: {} lie among real pictures"),
-        (ratios["recall"] < SOME, "recall", "the samples vary little: {} of real pictures lie among them"),
-        (ratios["coverage"] < SOME, "coverage", "kinds of pictures are missing: samples come near to {} of real ones"),
-    )
-    return [f"{text.format(_share(found, key))} (real pictures: {_share(found, key, 'floor')})"
-            for wrong, key, text in said if wrong]  # fmt: skip
-
-
-def _ratio(figure: Evaluation | None) -> float:
-    """A figure over that of real pictures; 1 where there is nothing to compare."""
-    if not figure or figure["value"] is None or not figure["floor"]:
-        return 1.0
-    return float(figure["value"] / figure["floor"])
-
-
-def _share(found: Evaluation, key: str, side: str = "value") -> str:
-    return f"{found[key][side]:.1%}"
+    said = []
+    for key, (least, most, text) in SOUND.items():
+        figure = figure_of(found, key)
+        if figure and figure["floor"] and not least <= figure["value"] / figure["floor"] <= most:
+            value, floor = (f"{figure[side]:.1%}" for side in ("value", "floor"))
+            said.append(f"{text.format(value)} (real pictures: {floor})")
+    return said
