@@ -169,7 +169,7 @@ LABELLED = SimpleNamespace(space=Text(symbols=("a", "b"), length=8, labels=("x",
 
 def with_it(method: Method, setting: str) -> Config:
     """The method with a setting, on a preset whose other parts go with it."""
-    preset = {ON_TOYS.setting: "toy", ON_PICTURES.setting: "digits"}.get(setting, "relativistic")
+    preset = {ON_TOYS.setting: "toy", ON_PICTURES.setting: "pictures"}.get(setting, "relativistic")
     return base(*BESIDE.get(setting, []), *method.select, setting, preset=preset)
 
 
