@@ -255,11 +255,7 @@ def test_figures_bear_the_extractor_unless_it_is_the_inception_net(evaluate: Any
     rows = table(found)
     assert rows[0] == "| | generated | real pictures at the same count |"
     assert [row.split(" | ")[0] for row in rows[5:]] == [
-        "| precision",
-        "| recall",
-        "| density",
-        "| coverage",
-        "| unique",
+        f"| {name}" for name in ("precision", "recall", "density", "coverage", "unique")
     ]
     inception = table(found | {"extractor": INCEPTION})
     assert [row.split(" | ")[0] for row in inception[2:5]] == ["| FID", "| KID", "| IS"]
