@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from textgan.assemble import build, build_on, open_corpus, plan_of
-from textgan.checks import AT_ONE, BENT, DROPPING, LABELLED, LAYERED, PIECEWISE_LINEAR, check
+from textgan.checks import AT_ONE, BENT, DROPPING, LABELLED, LAYERED, PIECEWISE_LINEAR, check, check_corpus
 from textgan.config import Config
 from textgan.corpora.prepare import Corpus
 from textgan.errors import UsageError
@@ -32,6 +32,22 @@ def smoke(text: Path, flags: dict[str, Any]) -> Config:
 
 NO_COUNTS = {"count_critic.weight": 0.0}
 RECURRENT = {"generator.net": "recurrent"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"corpus.name": "digits", "corpus.errors": "replace"}, r"^corpus\.errors: .*; use strict or skip$"),
+        ({"corpus.name": "digits", "text.length": 16}, r"^text: is for text, and digits is pictures; leave it out$"),
+        ({"corpus.name": "digits", "corpus.lower": True}, r"^corpus\.lower: is for text, and digits is pictures"),
+        ({"corpus.name": "a.txt", "image.side": 64}, r"^image: is for pictures, and a\.txt is text"),
+    ],
+)
+def test_what_a_corpus_has_no_use_for_is_refused_before_it_is_prepared(flags: dict[str, Any], message: str) -> None:
+    config = resolve("pictures" if flags["corpus.name"] == "digits" else None, flags=flags).config
+    for refuse in (check_corpus, check):
+        with pytest.raises(UsageError, match=message):
+            refuse(config)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_verify_prints_every_comparison_and_fails_in_the_end(corpora: Command, s
     [
         (["billion_wrod"], 2, "unknown corpus 'billion_wrod'; did you mean 'billion_word'?"),
         (["--verify"], 2, "--verify needs the name of a corpus"),
-        (["names", "--verify"], 2, "nothing is published of names to verify"),
+        (["names", "--verify"], 2, "names cannot be verified; billion_word can be"),
         (["billion_word", "--verify"], 1, "nothing is named; name what to verify with --data PATH"),
         (["billion_word", "--verify", "--data", "nowhere"], 1, "nowhere holds no shard of it"),
     ],

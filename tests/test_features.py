@@ -153,8 +153,22 @@ def test_other_pictures_labels_or_recipes_have_a_net_of_their_own(monkeypatch: p
     keys = {kept.key(other) for other in (lesson, *others)}
     assert len(keys) == 4
     assert kept.key(Lesson(rows.copy(), labels.astype(np.uint16), 2)) == kept.key(lesson)
+    many = lesson._replace(rows=np.concatenate([rows, rows[:5]]), labels=np.concatenate([labels, labels[:5]]))
+    assert kept.key(many) not in keys
     monkeypatch.setattr(kept, "RECIPE", (2,))
     assert kept.key(lesson) not in keys
+
+
+def test_of_many_pictures_those_that_are_learnt_from_settle_the_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lessons, "MOST", 10)
+    rows, labels = striped(50)
+    own, aside = lessons.parted(50)
+    used, key = {*own.tolist(), *aside.tolist()}, kept.key(Lesson(rows, labels, 2))
+    assert (len(own), len(aside), len(used)) == (10, 5, 15)
+    for place in range(50):
+        other = rows.copy()
+        other[place, 0, 0, 0] ^= 1
+        assert (kept.key(Lesson(other, labels, 2)) != key) == (place in used)
 
 
 @pytest.mark.parametrize("damage", ["weights", "about", "manifest", "missing"])

@@ -84,3 +84,12 @@ def test_a_fetch_that_broke_is_no_whole_one(tmp_path: Path, online: Hub, monkeyp
     online.gated.clear()
     assert len(open_pictures("cifar10", SETTINGS, cache=tmp_path / "cache", processes=1).train) == 20
     assert hub.kept(card("cifar10"), tmp_path / "cache") is not None
+
+
+def test_a_repository_without_its_pictures_is_no_whole_one(
+    tmp_path: Path, online: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(hub.REPOS, "cifar10", ("uoft-cs/cifar10", "elsewhere"))
+    with pytest.raises(TextganError, match=r"^uoft-cs/cifar10 has no elsewhere/train-\*\.parquet at commit "):
+        open_pictures("cifar10", SETTINGS, cache=tmp_path / "cache")
+    assert hub.kept(card("cifar10"), tmp_path / "cache") is None

@@ -75,7 +75,7 @@ def test_nothing_is_executed(tmp_path: Path, protocol: int) -> None:
     ("content", "message"),
     [
         (b"cos\nsystem\nU\x02ls\x85R.", "the name os.system"),
-        (b"U\x02osU\x06system\x93.", "the name b'os'"),
+        (b"U\x02osU\x06system\x93.", "the name os.system"),
         (b"cnumpy\nload\nU\x01x\x85R.", "the name numpy.load"),
         (b"cnumpy.core.multiarray\nscalar\n.", "the name numpy.core.multiarray.scalar"),
         (b"(S'ls'\nios\nsystem\n.", "the instruction b'S'"),
@@ -104,6 +104,8 @@ def test_nothing_is_executed(tmp_path: Path, protocol: int) -> None:
         (b"]U\x01aK\x01s.", "an entry of what is no dictionary"),
         (b"}(U\x01au.", "zip"),
         (b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x03\x00\x00\x00hex\x86R.", "text in 'hex'"),
+        (b")" + b"\x85" * 100_000 + b"N\x93.", "something else in the place of a word"),
+        (b"cnumpy\ndtype\n)" + b"\x85" * 100_000 + b"\x85R.", "something else in the place of a word"),
         (b"cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R.", "it holds no dictionary"),
     ],
 )

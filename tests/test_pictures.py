@@ -51,14 +51,15 @@ def test_a_kernel_distance_by_hand() -> None:
     assert kernel_distance(a, b) == pytest.approx(1 + 343 - (1 + 1 + 27 + 64) / 2)
 
 
-def test_subsets_are_means_of_the_same_number() -> None:
+@pytest.mark.parametrize("subsets", [6, 7])  # at 5 rows each, fewer pairs and more than of whole sets
+def test_subsets_are_means_of_the_same_number(subsets: int) -> None:
     rng = np.random.default_rng(1)
     a, b = rng.normal(0, 1, (14, 2)), rng.normal(1, 1, (11, 2))
     drawn, found = np.random.RandomState(2020), []
-    for _ in range(7):
+    for _ in range(subsets):
         one = a[drawn.choice(14, 5, replace=False)]
         found.append(pairwise(one, b[drawn.choice(11, 5, replace=False)]))
-    assert kernel_distance(a, b, size=5, subsets=7) == pytest.approx(np.mean(found))
+    assert kernel_distance(a, b, size=5, subsets=subsets) == pytest.approx(np.mean(found))
 
 
 def test_the_kernel_distance_has_no_bias() -> None:
@@ -212,6 +213,13 @@ def test_a_memoriser_is_told_by_its_copies_alone(reported: Any) -> None:
         assert copied["copies"][by]["value"] == 1
     assert copied["copies"]["pixels"]["training"] == 600
     assert copied["precision"]["value"] > 0.8
+
+
+def test_copies_are_seen_where_real_pictures_are_copies_too() -> None:
+    training, twice = painted(300, 8), painted(100, 9)
+    twice[:10] = training[:10]
+    found = report_evaluation(twice, training, colours, name="x")(training[:50])["copies"]
+    assert (found["pixels"]["nearer_than"], found["pixels"]["floor"], found["pixels"]["value"]) == (0, 0.1, 1)
 
 
 def test_the_library_tells_places_in_training(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_another_process_is_waited_for(tmp_path: Path) -> None:
         assert time.monotonic() - began > 0.3
         assert not work.begun  # the other has done it all
     process.communicate()
-    assert told == ["another process is preparing this text; waiting for it"]
+    assert told == ["another process is preparing this corpus; waiting for it"]
 
 
 def test_of_those_who_wait_one_works_at_a_time(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_of_those_who_wait_one_works_at_a_time(tmp_path: Path) -> None:
         assert second.stdout.read() == ""  # it has ended
     first.communicate()
     second.communicate()
-    assert told == ["another process is preparing this text; waiting for it"]
+    assert told == ["another process is preparing this corpus; waiting for it"]
 
 
 def test_a_damaged_journal_is_none(tmp_path: Path) -> None:

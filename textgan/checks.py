@@ -29,6 +29,17 @@ def check(config: Config) -> None:
             raise UsageError(reason)
 
 
+def check_corpus(config: Config) -> None:
+    """Check what a corpus is prepared by, whatever is trained on it.
+
+    Raises:
+        UsageError: a setting is for another kind of corpus, with the reason.
+    """
+    for refusals in (_of_other_kinds, _of_corpus):
+        for reason in refusals(config):
+            raise UsageError(reason)
+
+
 def _names(config: Config) -> Iterator[str]:
     kind = name_of(config.corpus.name)
     named: list[tuple[str, str, Collection[str]]] = [
@@ -55,6 +66,11 @@ def _of_other_kinds(config: Config) -> Iterator[str]:
             if (getattr(found, field) != getattr(usual, field)) if field else found != usual:
                 about = f"is for {KINDS[other].samples}, and {config.corpus.name} is {KINDS[kind].samples}"
                 yield f"{key}: {about}; leave it out"
+
+
+def _of_corpus(config: Config) -> Iterator[str]:
+    if name_of(config.corpus.name) == "image" and config.corpus.errors == "replace":
+        yield "corpus.errors: nothing replaces what cannot be read of a picture; use strict or skip"
 
 
 def _sizes(config: Config) -> Iterator[str]:
@@ -316,6 +332,7 @@ PIECEWISE_LINEAR = ("downsampling", "paper", "mlp", "resnet", "resnet_growing", 
 CHECKS = (
     _names,
     _of_other_kinds,
+    _of_corpus,
     _sizes,
     _pictures,
     _terms,

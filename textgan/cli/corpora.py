@@ -92,7 +92,7 @@ def _verify(card: Card, data: str, as_json: bool) -> None:
     from textgan.corpora.layouts import VERIFY
 
     if card.layout not in VERIFY:
-        raise UsageError(f"nothing is published of {card.name} to verify; {', '.join(VERIFY)} can be")
+        raise UsageError(f"{card.name} cannot be verified; {', '.join(VERIFY)} can be")
     checks = VERIFY[card.layout](card, data)
     if as_json:
         told = [{**check._asdict(), "good": check.good} for check in checks]

@@ -37,9 +37,11 @@ stopped goes on where it was."""
 def prepare(corpus: str, preset_or_file: str | None, overrides: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Turn CORPUS into rows on disk: found by train, and by the next prepare, without reading it again."""
     from textgan.assemble import open_corpus
+    from textgan.checks import check_corpus
 
     keys = {f"corpus.{name}": flags[name] for name in (*CORPUS_FLAGS, "processes")}
     config = resolved(preset_or_file, overrides, {"corpus.name": corpus} | keys).config
+    check_corpus(config)
     told = watch()
     found = open_corpus(config, told.note, told.preparing)
     click.echo(json.dumps(_json(found), ensure_ascii=False) if as_json else _summary(found))

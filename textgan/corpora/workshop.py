@@ -96,7 +96,7 @@ def _locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                tell("another process is preparing this text; waiting for it")
+                tell("another process is preparing this corpus; waiting for it")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if _is_at(path, lock.fileno()):
                 yield

@@ -30,6 +30,7 @@ RECIPE = (1, FEATURES, FINEST, MOST, ASIDE, MOST_ASIDE, BATCH, STEPS, ROUNDS, RA
 """Settles the net that pictures give, with the code here: raise the first number when that gives another."""
 
 Labels = npt.NDArray[np.integer]
+Places = npt.NDArray[np.int64]
 
 
 class Lesson(NamedTuple):
@@ -94,9 +95,7 @@ def learn(lesson: Lesson, tell: Callable[[str], None]) -> Learnt:
 
     Source: the task without labels, Gidaris, Singh & Komodakis 2018; the optimizer, Loshchilov & Hutter 2019.
     """
-    order = np.random.default_rng(SEED).permutation(len(lesson.rows))
-    few = min(MOST_ASIDE, max(1, int(len(order) * ASIDE)))
-    aside, own = _taken(lesson, order[:few]), _taken(lesson, order[few : few + MOST])
+    own, aside = (_taken(lesson, places) for places in parted(len(lesson.rows)))
     what = "turns, for they have no classes" if lesson.labels is None else "classes"
     tell(f"training a small net on {len(own.rows):,} pictures to tell their {what}; its features are compared")
     channels, side = lesson.rows.shape[1:3]
@@ -109,8 +108,14 @@ def learn(lesson: Lesson, tell: Callable[[str], None]) -> Learnt:
     return Learnt(net, accuracy, len(own.rows), len(aside.rows))
 
 
-def _taken(lesson: Lesson, chosen: npt.NDArray[np.int64]) -> Lesson:
-    places = np.sort(chosen)
+def parted(count: int) -> tuple[Places, Places]:
+    """Places, in order, of the pictures that are learnt from, and of those set aside, among so many."""
+    order = np.random.default_rng(SEED).permutation(count)
+    few = min(MOST_ASIDE, max(1, int(count * ASIDE)))
+    return np.sort(order[few : few + MOST]), np.sort(order[:few])
+
+
+def _taken(lesson: Lesson, places: Places) -> Lesson:
     return lesson._replace(rows=lesson.rows[places], labels=None if lesson.labels is None else lesson.labels[places])
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from textgan import files
 from textgan.errors import CorruptError
-from textgan.features.classifier import RECIPE, TURNS, Classifier, Lesson, learn
+from textgan.features.classifier import RECIPE, TURNS, Classifier, Lesson, learn, parted
 from textgan.features.extractor import Extractor, Rows
 
 WEIGHTS, ABOUT = "weights.safetensors", "about.json"
@@ -50,12 +50,16 @@ def classifier(
 
 
 def key(lesson: Lesson) -> str:
-    """Digest of the pictures, their labels and the recipe: what settles a net, but for the machine it is trained on."""
+    """Digest of the recipe, and of the pictures that are used, which may be few of millions, with their labels.
+
+    It settles a net, but for the machine that it is trained on.
+    """
     told = hashlib.sha256(json.dumps([RECIPE, lesson.classes, lesson.rows.shape]).encode())
-    for start in range(0, len(lesson.rows), BLOCK):
-        told.update(lesson.rows[start : start + BLOCK].tobytes())
+    places = np.concatenate(parted(len(lesson.rows)))
+    for start in range(0, len(places), BLOCK):
+        told.update(lesson.rows[places[start : start + BLOCK]].tobytes())
     if lesson.labels is not None:
-        told.update(lesson.labels.astype(np.int64).tobytes())
+        told.update(lesson.labels[places].astype(np.int64).tobytes())
     return told.hexdigest()[:16]
 
 

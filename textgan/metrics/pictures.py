@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def spread(count: int, most: int) -> npt.NDArray[np.int64]:
 
 def unique_share(rows: Rows) -> float:
     """Distinct pictures over pictures; those that differ in one value are distinct."""
-    return len({row.tobytes() for row in rows}) / len(rows)
+    return len({sha256(row.tobytes()).digest() for row in rows}) / len(rows)
 
 
 def training_evaluation(heldout: Rows, training: Rows, extract: Extract, *, name: str, seed: int = 0) -> Evaluate:
@@ -121,8 +122,8 @@ def report_evaluation(heldout: Rows, training: Rows, extract: Extract, *, name: 
         Function as that one's. "frechet", "precision", "recall", "density" and "coverage" have "low" and "high" too,
         the ends of the 95 % bootstrap interval: of the distance over the pictures of both sides; of a share over those
         whose mean it is, with the balls held fast. "copies": {"features", "pixels"}, {"value", "floor", "nearer_than",
-        "samples", "reference", "training"} each, is the share of samples that are nearer to a training picture than
-        1 % of held-out ones are, beside the share of held-out ones; of 2,000 pictures a side at most.
+        "samples", "reference", "training"} each, is the share of samples that are as near to a training picture as
+        the nearest 1 % of held-out ones are, beside the share of held-out ones; of 2,000 pictures a side at most.
     """
     sides = Sides(heldout, training, extract, name, seed)
 
@@ -189,12 +190,12 @@ class Sides:
         return found | {"unique": {"value": ours.unique, "floor": floor.unique}}
 
     def copies(self, samples: Seen) -> dict[str, Any]:
-        """Count the samples that are nearer to a training picture than few held-out ones are."""
+        """Count the samples that are as near to a training picture as few held-out ones are."""
         found: dict[str, Any] = {}
         for by, ours in self._nearest(samples).items():
             usual = self.usual[by].distance
             limit = float(np.quantile(usual, COPIED))
-            value, floor = (float((side < limit).mean()) for side in (ours.distance, usual))
+            value, floor = (float((side <= limit).mean()) for side in (ours.distance, usual))
             found[by] = {"value": value, "floor": floor, "nearer_than": limit, "samples": len(ours.distance),
                          "reference": len(usual), "training": len(self.library.rows)}  # fmt: skip
         return found

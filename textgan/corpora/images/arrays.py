@@ -6,11 +6,14 @@ The archive is read as a stream, a block at a time, and nothing in it is unpickl
 from __future__ import annotations
 
 import math
+import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from lzma import LZMAError
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -23,6 +26,8 @@ from textgan.errors import TextganError, UsageError
 
 SIDES = ("train", "test")
 SMALL = 1 << 28  # labels and names of classes, which are read at once [bytes]
+UNPACKING = (zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, OSError)
+"""What a damaged archive raises."""
 KINDS = {"x": "u", "y": "iu", "classes": "US"}  # numpy's kinds of numbers that an array may hold
 
 
@@ -53,11 +58,13 @@ def collection(asked: Asked) -> Collection | None:
         sides = [side for side in SIDES if f"x_{side}.npy" in names]
         if "train" not in sides:
             raise TextganError(f"{path} holds no x_train; an archive of pictures has x_train, y_train, x_test, y_test")
-        labelled = all(f"y_{side}.npy" in names for side in sides)
-        classes = _small(archive, "classes") if "classes.npy" in names else np.zeros(0, "U1")
+        labelled = [f"y_{side}" for side in sides if f"y_{side}.npy" in names]
+        if len(labelled) not in (0, len(sides)):
+            raise ValueError(f"of {' and '.join(f'y_{side}' for side in sides)} it holds {labelled[0]} alone")
+        classes = _small(archive, "classes").ravel() if "classes.npy" in names else np.zeros(0, "U1")
         for side in sides:
-            _check(archive, side, labelled)
-    shards = {side: (Shard((*stamp, side), partial(_blocks, path, side, labelled)),) for side in sides}
+            _check(archive, side, bool(labelled))
+    shards = {side: (Shard((*stamp, side), partial(_blocks, path, side, bool(labelled))),) for side in sides}
     named = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in classes.tolist())
     return Collection(shards["train"], shards.get("test", ()), named if labelled else None)
 
@@ -67,8 +74,8 @@ def _check(archive: zipfile.ZipFile, side: str, labelled: bool) -> None:
     pictures, _ = _header(archive, f"x_{side}")
     if pictures.dtype != np.uint8 or len(pictures.shape) not in (3, 4) or pictures.shape[3:] not in ((), (1,), (3,)):
         raise ValueError(f"x_{side} is {pictures.dtype} {pictures.shape}, not uint8 (picture, y, x, channel)")
-    if math.prod(pictures.shape[1:3]) > MOST:
-        raise ValueError(f"x_{side} has pictures of {pictures.shape[1]} x {pictures.shape[2]} pixels, too many")
+    if not 0 < math.prod(pictures.shape[1:3]) <= MOST:
+        raise ValueError(f"x_{side} has pictures of {pictures.shape[1]} x {pictures.shape[2]} pixels")
     if labelled:
         labels, _ = _header(archive, f"y_{side}")
         if math.prod(labels.shape) != pictures.shape[0]:
@@ -109,8 +116,10 @@ def _header(archive: zipfile.ZipFile, name: str) -> tuple[Header, int]:
     with archive.open(f"{name}.npy") as file:
         shape, backwards, dtype = _read_header(file)
         start = file.tell()
-    if dtype.hasobject or dtype.kind not in KINDS[name.partition("_")[0]] or backwards:
+    if dtype.hasobject or dtype.kind not in KINDS[name.partition("_")[0]]:
         raise ValueError(f"{name} is of the type {dtype}")
+    if backwards or min(shape, default=1) < 0:
+        raise ValueError(f"{name} is stored by columns (save np.ascontiguousarray of it), or has axes below 0")
     if start + math.prod(shape) * dtype.itemsize != archive.getinfo(f"{name}.npy").file_size:
         raise ValueError(f"{name} is not of the size that it says")
     return Header(shape, dtype), start
@@ -118,14 +127,21 @@ def _header(archive: zipfile.ZipFile, name: str) -> tuple[Header, int]:
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    return np.lib.format.read_array_header_2_0(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read(file)
+    except UNPACKING:
+        raise
+    except Exception as error:  # it is parsed as Python is, which can raise nearly anything
+        raise ValueError(f"a header that cannot be read ({type(error).__name__})") from None
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError, RuntimeError) as error:
-        raise TextganError(f"{path} is damaged, or no archive of pictures: {error}; get it again") from None
+    except (*UNPACKING, KeyError, ValueError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise TextganError(f"{path} is damaged, or no archive of pictures: {said}; get it again") from None

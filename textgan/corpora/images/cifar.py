@@ -77,6 +77,8 @@ def python(release: Release, asked: Asked) -> Collection | None:
         return None
     names = asked.place.find(release.meta)
     classes = [] if names is None else _batch(asked.place, names)[release.classes[asked.label][1]]
+    if not isinstance(classes, list) or not all(isinstance(name, str | bytes) for name in classes):
+        raise TextganError(f"{asked.place.path}/{release.meta} has no list of names of classes; get it again")
     shard = partial(_shard, asked.place, partial(_python_blocks, release, asked))
     return Collection(tuple(map(shard, files[:-1])), (shard(files[-1]),), tuple(map(_text, classes)))
 

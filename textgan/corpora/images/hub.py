@@ -48,6 +48,8 @@ def folder(card: Card, *, cache: Path, tell: Callable[[str], None]) -> Path:
         hub = hub_access.import_quietly("huggingface_hub")
         with hub_access.told_in_one_line(repo):
             hub.snapshot_download(repo, repo_type="dataset", revision=commit, local_dir=place, allow_patterns=wanted)
+        if not any((place / within).glob(f"{SPLITS[0]}-*.parquet")):
+            raise TextganError(f"{repo} has no {wanted[0]} at commit {commit[:12]}; give the pictures to --data PATH")
         with matrix.writing(cache):
             files.write_text(place / WHOLE, commit)
     return place

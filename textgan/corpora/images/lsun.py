@@ -80,6 +80,9 @@ def _blocks(path: Path, label: int) -> Iterator[Block]:
             lmdb.open(called, readonly=True, lock=False, readahead=False, max_spare_txns=0) as database,
             database.begin() as transaction,
         ):
+            whole = (database.info()["last_pgno"] + 1) * database.stat()["psize"]
+            if path.stat().st_size < whole:  # to read a page that is not there ends the process
+                raise TextganError(f"{path} is cut short: {path.stat().st_size:,} of {whole:,} bytes; get it again")
             for values in _gathered(transaction.cursor()):
                 yield Block(called, values, range(first, first + len(values)), [label] * len(values), decoded)
                 first += len(values)

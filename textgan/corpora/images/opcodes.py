@@ -58,7 +58,9 @@ class _Name:
 
 
 def _word(value: Any) -> str:
-    return value.decode("ascii") if isinstance(value, bytes) else str(value)
+    if not isinstance(value, str | bytes):
+        raise RefusedError("something else in the place of a word")
+    return value.decode("ascii") if isinstance(value, bytes) else value
 
 
 def _array(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray[Any, Any]:
@@ -81,9 +83,9 @@ def _new_dtype(code: Any, *_: Any) -> _DType:
 
 def _encoded(text: Any, encoding: Any) -> bytes:
     """Return bytes that protocol 2 of Python 3 keeps as text."""
-    if encoding != "latin1":
+    if _word(encoding) != "latin1":
         raise RefusedError(f"text in {encoding!r}")
-    return bytes(str(text), "latin-1")
+    return _word(text).encode("latin-1")
 
 
 CALLS: dict[_Name, Callable[..., Any]] = {
@@ -190,7 +192,7 @@ def _set(machine: _Machine, values: list[Any]) -> None:
 
 
 def _name(machine: _Machine, module: Any, name: Any) -> None:
-    found = _Name(str(module), str(name))
+    found = _Name(_word(module), _word(name))
     if found not in CALLS and found not in ARGUMENTS:
         raise RefusedError(f"the name {found.module}.{found.name}"[:200])
     machine.push(found)

@@ -88,8 +88,11 @@ def _shard(asked: Asked, column: str, label: str, name: str) -> Shard:
 
 def _blocks(asked: Asked, column: str, label: str, name: str) -> Iterator[Block]:
     first = 0
+    wanted = [column, *filter(None, [label])]
     with _opened(asked, name) as file:
-        for batch in file.iter_batches(ROWS, columns=[column, *filter(None, [label])], use_threads=False):
+        if not {*wanted} <= {*file.schema_arrow.names}:
+            raise TextganError(f"{asked.place.label(name)} lacks {' or '.join(wanted)}, unlike others; get it again")
+        for batch in file.iter_batches(ROWS, columns=wanted, use_threads=False):
             pictures = [_content(value) for value in batch.column(column).to_pylist()]
             labels = batch.column(label).to_pylist() if label else [NO_LABEL] * len(pictures)
             whole = [value if type(value) is int else NO_LABEL for value in labels]

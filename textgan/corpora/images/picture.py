@@ -93,8 +93,9 @@ def _told() -> Iterator[None]:
     except (UnusableError, MemoryError):
         raise
     except Exception as error:  # damaged files make its decoders raise nearly anything
-        kind = TOO_LARGE if type(error).__name__ == "DecompressionBombError" else DAMAGED
-        raise UnusableError(kind, " ".join(str(error).split())[:100]) from None
+        name = type(error).__name__
+        said = f"no {', '.join(FORMATS)}" if name == "UnidentifiedImageError" else " ".join(str(error).split())[:100]
+        raise UnusableError(TOO_LARGE if name == "DecompressionBombError" else DAMAGED, said) from None
 
 
 def import_pillow() -> tuple[Any, Any]:

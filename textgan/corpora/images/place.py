@@ -18,7 +18,7 @@ from textgan.corpora.images.collection import LABEL, Stamp, stamp_of
 from textgan.errors import TextganError
 
 LINKS, SPECIAL = "links that lead elsewhere", "special files"
-BROKEN = (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError)
+BROKEN = (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError, ValueError)
 """What a damaged archive raises."""
 
 
@@ -120,7 +120,7 @@ def _folder(path: Path) -> Place:
             file = Path(folder) / name
             if name.startswith("."):
                 continue
-            if not file.resolve().is_relative_to(inside):
+            if not Path(os.path.realpath(file)).is_relative_to(inside):
                 left_out[LINKS] += 1
             elif not file.is_file():
                 left_out[SPECIAL] += 1

@@ -22,8 +22,8 @@ from textgan.corpora.prepare import Corpus
 from textgan.errors import TextganError, UsageError
 from textgan.pixels import Pixels
 
-SCHEMA = 1  # part of every key: raise it when the same pictures give other rows
-BY_HASH = "hash of the picture"
+SCHEMA = 2  # part of every key: raise it when the same pictures give other rows
+BY_HASH, OF_FILES = "hash of the picture", "that of the files"
 Tell = Callable[[str], None]
 
 
@@ -132,12 +132,18 @@ def _settled(card: Card, making: Making, far: Far, root: Path, tell: Tell) -> di
         "fingerprint": matrix.settle_rows(root, folder, space.to_json(), list(classes)),
         "facts": {
             "title": card.credit,
-            "split": card.split if found.heldout else BY_HASH,
+            "split": _split(card, far) if found.heldout else BY_HASH,
             "left_out": left_out,
             "classes": list(classes),
             "labels": dict(zip(classes, counts, strict=True)),
         },
     }
+
+
+def _split(card: Card, far: Far) -> str:
+    """What the card says of a split, if it is that of the published pictures."""
+    published = {"train": card.sizes.get("training_images"), "heldout": card.sizes.get("heldout_images")}
+    return card.split if far.rows == published else OF_FILES
 
 
 def _open(name: str, root: Path, entry: dict[str, Any], *, conditional: bool) -> Corpus[Pixels]:

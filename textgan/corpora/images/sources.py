@@ -24,10 +24,13 @@ class Layout(NamedTuple):
     """Returns its pictures; None where nothing of it is there."""
     told: str
     """What it looks for."""
+    columns: bool = False
+    """Whether its records have columns."""
 
 
 def _parquet(subfolder: str = "") -> Layout:
-    return Layout(partial(parquet.collection, subfolder), "Parquet files (train-*.parquet, test-*.parquet)")
+    told = "Parquet files (train-*.parquet, test-*.parquet)"
+    return Layout(partial(parquet.collection, subfolder), told, columns=True)
 
 
 ARRAYS = Layout(arrays.collection, "one .npz with x_train, y_train, x_test, y_test")
@@ -102,14 +105,25 @@ def collection(card: Card, path: Path | None, *, column: str = "", label: str = 
         TextganError: what is there is no such corpus, or damaged; the line says what was looked for.
     """
     if path is None:
+        _check_column(column, card.name)
         return BUILT_IN[card.name]()
     asked = Asked(place_of(path), column, label or LABEL)
     for layout in LAYOUTS[card.name]:
         found = layout.look(asked)
-        if found is not None:
-            return found if found.classes != () else replace(found, classes=_named(card, asked))
+        if found is None:
+            continue
+        _check_column("" if layout.columns else column, str(path))
+        classes = _named(card, asked) if found.classes == () else found.classes
+        if classes and len(set(classes)) < len(classes):
+            raise TextganError(f"{path} has two classes of one name among {', '.join(classes)[:200]}; name them apart")
+        return replace(found, classes=classes)
     looked = "; or ".join(layout.told for layout in LAYOUTS[card.name])
     raise TextganError(f"{card.name}: nothing of it is at {path}; looked for {looked}; {card.how_to_get}")
+
+
+def _check_column(column: str, where: str) -> None:
+    if column:
+        raise UsageError(f"corpus.column: the pictures of {where} have no columns; leave --column out")
 
 
 def whereabouts(card: Card, data: str, cache: Path) -> str:
