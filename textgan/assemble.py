@@ -228,7 +228,7 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         critic_every=config.critic.every,
         critic_batch=config.critic.batch or t.batch,
         temperature=config.generator.temperature, final_temperature=config.generator.final_temperature,
-        real_smoothing=config.game.real_smoothing, pretrain=config.likelihood.pretrain,
+        real_smoothing=config.game.real_smoothing, pretrain=config.likelihood.pretrain, judged=config.critic.judged,
         schedule=t.schedule, seed=t.seed, log_every=t.log_every,
         evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"),
         processor_seconds=t.processor_minutes * 60 or float("inf"), device=device,

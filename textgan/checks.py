@@ -217,6 +217,9 @@ def _minibatch(config: Config) -> Iterator[str]:
             f"critic.batch: {c.batch} is more than the {config.training.batch} samples of training.batch that the "
             f"generator is judged by, and with {c.minibatch} their number matters; use at most as many"
         )
+    own = c.batch or config.training.batch
+    if c.judged not in (0, own):
+        yield f"critic.judged: a critic step has {own} samples, and with {c.minibatch} their number matters; use 0"
 
 
 def _dropout(config: Config) -> Iterator[str]:

@@ -160,7 +160,9 @@ class Critic(Section):
     every: int = Field(1, ge=1)
     """The critic has a turn before every so many generator steps. [steps]"""
     batch: int = Field(0, ge=0)
-    """Samples a critic step, and how many of the generator's batch it judges; 0 is training.batch. [samples]"""
+    """Samples a critic step; 0 is training.batch. [samples]"""
+    judged: int = Field(0, ge=0)
+    """How many of the generator's batch the critic judges, all at most; 0 is as many as a critic step has. [samples]"""
 
 
 class Game(Section):
