@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from textgan import assemble, kinds, runs
+from textgan import assemble, checks, kinds, runs
 from textgan.assemble import build
 from textgan.checks import check
 from textgan.config import Config
@@ -174,6 +174,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
     """Settings of a small semi-supervised run on those points."""
     corpus = points(open_toy("8gaussians"))
     monkeypatch.setattr(assemble, "open_corpus", lambda *arguments: corpus)
+    monkeypatch.setitem(checks.ONLY_OF, "image", ())
     monkeypatch.setitem(kinds.KINDS, "toy", replace(TOY, look=lambda sight: ({}, {})))  # which draws another critic
 
     def config(**changes: Any) -> Config:
@@ -251,7 +252,6 @@ class Painter(nn.Module):
     ("changes", "told"),
     [
         ({"corpus.label_column": "label"}, "leave corpus.label_column out"),
-        ({"critic.net": "none", "feature_matching.weight": 0.0}, "critic.net is none"),
         ({"game.objective": "wasserstein"}, "wasserstein has no probabilities.* game.objective=non_saturating"),
         ({"game.objective": "least_squares"}, "least_squares has no probabilities"),
         ({"critic.minibatch": "stddev"}, "critic.minibatch=stddev would class a sample by those beside it"),
@@ -259,10 +259,16 @@ class Painter(nn.Module):
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], told: str) -> None:
-    usual = {"corpus.labels_per_class": 5, "game.objective": "non_saturating", "count_critic.weight": 1.0}
-    check(resolve("relativistic", flags=usual).config)
+    usual = {"critic.dropout": 0.0}
+    check(resolve("semi_supervised", flags=usual).config)
     with pytest.raises(UsageError, match=rf"^corpus\.labels_per_class: .*{told}"):
-        check(resolve("relativistic", flags=usual | changes).config)
+        check(resolve("semi_supervised", flags=usual | changes).config)
+
+
+@pytest.mark.parametrize("preset", ["quick", "toy"])
+def test_it_is_refused_of_all_but_pictures(preset: str) -> None:
+    with pytest.raises(UsageError, match=r"^corpus\.labels_per_class: is for pictures, and "):
+        check(resolve(preset, flags={"corpus.labels_per_class": 5}).config)
 
 
 def test_a_corpus_without_classes_or_with_too_few_of_one_is_refused(configured: Callable[..., Config]) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from textgan import kinds, memory
-from textgan.checks import check, conditional, warnings
+from textgan.checks import check, warnings
 from textgan.config import Config
 from textgan.contract import Constraint, Objective, Relaxation, Term
 from textgan.corpora import cards, matrix
@@ -114,8 +114,6 @@ def build(
 def build_on(config: Config, corpus: Corpus[Any], device: torch.device) -> Parts:
     """Build everything a run is made of on a corpus that is open."""
     space, labelled = space_of(corpus.space.to_json()), bool(corpus.space.labels)
-    for reason in conditional(config) if labelled else ():
-        raise UsageError(reason)
     check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
     game = build_game(config, terms, labelled=labelled)
