@@ -265,7 +265,7 @@ def _announce(done: int, steps: int, seconds: float, watch: Watch) -> bool:
     if whole > LONG:
         watch.note(
             f"at {seconds / done:.3g} s a step, all {steps:,} steps take about {whole / 86400:.1f} days here; "
-            "--minutes stops sooner, and -c quick is made for a laptop"
+            "--minutes stops sooner, and -c quick, or pictures of pictures, is made for a laptop"
         )
     return True
 
