@@ -137,8 +137,7 @@ def check_memory(config: Config, space: Space, device: torch.device) -> None:
         free: int | None = torch.cuda.mem_get_info(device)[0]
     else:
         free = memory.available() if device.type == "cpu" else None
-    batch = max(config.training.batch, config.critic.batch)
-    kinds.KINDS[space.kind].check_memory(space, batch, free)
+    kinds.KINDS[space.kind].check_memory(config, space, free)
 
 
 def build_players(config: Config, space: Space, device: torch.device, classes: int = 0) -> tuple[Player, Player | None]:
