@@ -77,7 +77,8 @@ def test_digits_from_training_to_pictures(textgan: Command, tmp_path: Path) -> N
 
 
 def test_a_resumed_run_of_pictures_ends_as_the_whole_one(textgan: Command, tmp_path: Path) -> None:
-    corpus = ("train", "--corpus", "digits", *QUICK, "--steps", "4")
+    labelled = ("--label-column", "label", "-s", "generator.norm=conditional_batch", "-s", "game.condition=auxiliary")
+    corpus = ("train", "--corpus", "digits", *QUICK, *labelled, "--steps", "4")
     assert textgan(*corpus, "--run", "whole")[0] == 0
     assert textgan(*corpus, "--run", "cut", "--minutes", "1e-9")[0] == 0
     assert (tmp_path / "runs" / "cut" / "checkpoints" / "step-000001").exists()
