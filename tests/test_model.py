@@ -125,7 +125,7 @@ def test_the_hottest_temperature_still_gives_lines() -> None:
 
 
 def test_a_negative_number_of_lines_is_refused() -> None:
-    with pytest.raises(TextganError, match="-1 lines"):
+    with pytest.raises(TextganError, match="-1 samples"):
         MODEL.generate(-1)
 
 

@@ -336,6 +336,7 @@ def test_an_evaluation_tells_the_error_beside_that_of_the_labels_alone() -> None
     labels = rows[:, 0].astype(np.uint16)
     labels[:30] = (labels[:30] + 1) % 3
     built: list[int] = []
+    said: list[str] = []
 
     def fresh(classes: int) -> tuple[None, Player]:
         built.append(classes)
@@ -345,11 +346,12 @@ def test_an_evaluation_tells_the_error_beside_that_of_the_labels_alone() -> None
     labelled = Source(rows[30:36], exactly, labels[30:36], "float32")
     source, heldout = Source(rows, exactly, None, "float32", labelled), Rows(rows, np.arange(300), labels)
     critic: Any = SimpleNamespace(net=Guesser())
-    examined = examiner(critic, fresh, source, heldout, plan(), Constraint())
+    examined = examiner(critic, fresh, source, heldout, plan(), Constraint(), said.append)
     state = torch.get_rng_state()
     told = examined()["classification"]
     assert told == examined()["classification"]
     assert built == [3]  # once
+    assert said == ["teaching the same net by the 6 labels alone, for comparison"]
     assert torch.equal(state, torch.get_rng_state())
     assert (told["value"], told["labels"], told["classes"], told["rows"]) == (0.1, 2, 3, 300)
     deviation = math.sqrt(0.1 * 0.9 / 300)
