@@ -144,7 +144,7 @@ def test_what_cannot_be_is_one_line() -> None:
     made = new_model()
     wrong: list[tuple[Callable[[], object], str]] = [
         (lambda: made.interpolate(0, 1, steps=1), "a path of 1 steps has no two ends; ask for 2 or more"),
-        (lambda: made.around(0, -1), "cannot generate -1 lines; ask for 0 or more"),
+        (lambda: made.around(0, -1), "cannot generate -1 samples; ask for 0 or more"),
         (lambda: made.around(0, 1, radius=1.5), "the radius must lie within 0 to 1, not at 1.5"),
         (lambda: made.around(0, 1, radius=float("nan")), "the radius must lie within 0 to 1, not at nan"),
         (lambda: made.around(0, 1, temperature=0.0), "the temperature must be a positive number, not 0.0"),

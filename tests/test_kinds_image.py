@@ -18,7 +18,9 @@ from textgan.cli.main import main
 from textgan.errors import CorruptError, UsageError
 from textgan.features import classifier
 from textgan.kinds.image import IMAGE, KEPT
+from textgan.model import build_generator
 from textgan.settings import presets, read_toml, resolve
+from textgan.spaces import Image
 from textgan.sweep import grid
 
 pytest.importorskip("sklearn")
@@ -75,7 +77,8 @@ def test_digits_from_training_to_pictures(textgan: Command, tmp_path: Path) -> N
 
 
 def test_a_resumed_run_of_pictures_ends_as_the_whole_one(textgan: Command, tmp_path: Path) -> None:
-    corpus = ("train", "--corpus", "digits", *QUICK, "--steps", "4")
+    labelled = ("--label-column", "label", "-s", "generator.norm=conditional_batch", "-s", "game.condition=auxiliary")
+    corpus = ("train", "--corpus", "digits", *QUICK, *labelled, "--steps", "4")
     assert textgan(*corpus, "--run", "whole")[0] == 0
     assert textgan(*corpus, "--run", "cut", "--minutes", "1e-9")[0] == 0
     assert (tmp_path / "runs" / "cut" / "checkpoints" / "step-000001").exists()
@@ -163,6 +166,26 @@ PICTURES = [name for name in presets() if resolve(name).config.generator.relaxat
 @pytest.mark.parametrize("name", PICTURES)
 def test_presets_of_pictures_pass_the_checks(name: str) -> None:
     check(resolve(name).config)
+
+
+PUBLISHED = {
+    "cifar10_wgan_gp": (1_204_483, 1_053_825),
+    "robustness/baseline_wgan_gp": (5_364_739, 4_316_545),
+    "robustness/constant_filters_wgan_gp": (444_291, 4_316_545),
+    "robustness/mlp_wgan_gp": (7_157_760, 4_316_545),
+    "robustness/gated_wgan_gp": (10_724_675, 8_624_897),
+    "robustness/tanh_wgan_gp": (5_364_739, 4_316_545),
+    "robustness/resnet101_wgan_gp": (9_189_587, 7_618_801),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_presets_of_the_paper_have_its_nets(name: str) -> None:
+    config = resolve(name).config
+    space = Image(config.image.side, config.image.channels)
+    with torch.device("meta"):
+        nets = build_generator(config, space), assemble.build_critic(config, space)
+    assert tuple(sum(p.numel() for p in net.parameters()) for net in nets if net is not None) == PUBLISHED[name]
 
 
 def test_the_sweep_of_robustness_has_the_presets_cells() -> None:

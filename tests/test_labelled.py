@@ -16,6 +16,7 @@ import torch
 
 from textgan import assemble, measure, runs
 from textgan.assemble import build
+from textgan.checks import check
 from textgan.config import Config
 from textgan.corpora.matrix import Rows
 from textgan.corpora.prepare import Corpus
@@ -103,7 +104,7 @@ def test_a_corpus_without_labels_is_played_as_ever(text: Path) -> None:
 
 def test_window_likelihood_is_refused_on_labels(configured: Callable[..., Config]) -> None:
     with pytest.raises(UsageError, match=r"^window_likelihood\.weight: must be 0 on a labelled corpus"):
-        build(configured(**{"window_likelihood.weight": 1.0}))
+        check(configured(**{"window_likelihood.weight": 1.0, "corpus.label_column": "label"}))
 
 
 @pytest.mark.parametrize("game", GAMES)

@@ -236,6 +236,20 @@ def test_the_critic_may_have_its_turn_now_and_then_on_a_batch_of_its_own() -> No
     assert set(sizes) == {5}  # for its own steps, and to pair with what it judges of the generator's 8
 
 
+@pytest.mark.parametrize(("judged", "expected"), [(0, 5), (7, 7), (9, 8)])
+def test_the_generator_may_be_judged_by_more_than_a_critic_step_has(judged: int, expected: int) -> None:
+    sizes: list[int] = []
+
+    def to_sample(ids: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        sizes.append(len(ids))
+        return ids.float()
+
+    game = Game(OBJECTIVES["relativistic"], 1.0, {}, Constraint(), {})
+    plan = dataclasses.replace(PLAN, critic_steps=1, critic_batch=5, judged=judged, latent=1)
+    play_step(point_state(game, []), plan, Source(POINTS.ids, to_sample), game, RELAXATIONS["softmax"])
+    assert sizes == [5, expected]  # of the generator's 8, real samples to pair them with
+
+
 def test_every_step_and_every_critic_step_draws_its_own_batch() -> None:
     seen: list[Tensor] = []
     game = new_game()

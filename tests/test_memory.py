@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
-from textgan import memory
+from textgan import assemble, memory
 from textgan.errors import TextganError
+from textgan.nets import IMAGE_CRITICS, IMAGE_GENERATORS
+from textgan.settings import resolve
+from textgan.spaces import Image
 
 GB = 10**9
 
@@ -38,6 +42,32 @@ def test_what_fits_or_cannot_be_known_passes() -> None:
     memory.check(batch=512, length=64, symbols=32_002, available=None)
     with pytest.raises(TextganError):
         memory.check(batch=512, length=64, symbols=32_002, available=exactly - 1)
+
+
+def test_nets_of_large_pictures_are_refused_with_the_keys_to_lower() -> None:
+    small, large = ("mlp", 512, 64), ("resnet", 64, 32)
+    memory.check_pictures(side=256, generator=small, critic=large, available=9 * 32 * 256**2 * 64 * 4)
+    memory.check_pictures(side=256, generator=small, critic=large, available=None)
+    with pytest.raises(TextganError) as error:
+        memory.check_pictures(side=256, generator=small, critic=large, available=4 * GB)
+    assert str(error.value) == (
+        "not enough memory: resnet of critic.width 64 on a batch of 32 pictures of 256 x 256 takes about 4.8 GB, and "
+        "4.0 GB are free; lower training.batch, critic.batch, critic.width or image.side"
+    )
+    with pytest.raises(TextganError, match=r"^not enough memory: resnet of generator\.width 64 on a batch of 32 "):
+        memory.check_pictures(side=256, generator=large, critic=("none", 1, 1), available=GB)
+
+
+def test_every_net_of_pictures_was_measured() -> None:
+    assert memory.HELD_BY_GENERATOR.keys() == IMAGE_GENERATORS.keys()
+    assert memory.HELD_BY_CRITIC.keys() == IMAGE_CRITICS.keys() | {"none"}
+
+
+def test_pictures_are_refused_by_each_nets_own_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = resolve("digits", flags={"training.batch": 2, "critic.batch": 64}).config
+    monkeypatch.setattr(memory, "available", lambda: 6_000_000)
+    with pytest.raises(TextganError, match=r"resnet of critic\.width 48 on a batch of 64 pictures of 8 x 8"):
+        assemble.check_memory(config, Image(8, 1), torch.device("cpu"))
 
 
 MACHINE = {"proc/meminfo": "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:    9000000 kB\n"}

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,11 +19,9 @@ from commands import start
 from torch import Tensor
 from torch.nn import functional as F
 
-from textgan.assemble import build_on
 from textgan.checks import CHECKS, check
 from textgan.cli.main import main
 from textgan.config import Config
-from textgan.errors import UsageError
 from textgan.game import counts
 from textgan.game.constraints import CONSTRAINTS, Bounds
 from textgan.game.history import historical_averaging
@@ -42,7 +39,6 @@ from textgan.nets import CONDITIONAL_CRITICS, CRITICS, CRITICS_OF, GENERATORS, G
 from textgan.nets.minibatch import MINIBATCH
 from textgan.nets.norms import NORMS
 from textgan.settings import presets, resolve
-from textgan.spaces import Text
 from textgan.training.loop import SCHEDULES
 from textgan.training.state import OPTIMIZERS
 
@@ -159,12 +155,12 @@ def test_the_settings_choose_it(kind: str, method: Method) -> None:
 REFUSED = [(method, refusal) for _, method in EVERY for refusal in method.refused]
 BESIDE = {
     "critic.net=none": ["window_likelihood.weight=1"],
+    "game.condition=auxiliary": ["corpus.label_column=@file"],
+    "generator.relaxation=reinforce": ["corpus.label_column=@file"],
     ON_TOYS.setting: ["game.penalties={}"],
     ON_PICTURES.setting: ["game.penalties={}"],
 }
 """What must go with a setting, lest it be refused for another reason."""
-LABELLED = SimpleNamespace(space=Text(symbols=("a", "b"), length=8, labels=("x", "y")))
-"""What is looked at of a labelled corpus before anything is built on it."""
 
 
 def with_it(method: Method, setting: str) -> Config:
@@ -179,32 +175,21 @@ def checked(config: Config) -> tuple[Callable[..., Any] | None, list[str]]:
     return next(((refusals, reasons) for refusals, reasons in found if reasons), (None, []))
 
 
-def refuser(config: Config) -> tuple[Callable[..., Any], list[str]]:
-    """The same, or that building on a labelled corpus refuses it."""
-    check_, reasons = checked(config)
-    if check_ is not None:
-        return check_, reasons
-    with pytest.raises(UsageError) as caught:
-        build_on(config, LABELLED, torch.device("cpu"))  # type: ignore[arg-type]
-    return build_on, [str(caught.value)]
-
-
 @pytest.mark.parametrize(("method", "refusal"), REFUSED, ids=[f"{m.name}-{r.setting}" for m, r in REFUSED])
 def test_what_is_told_to_be_refused_is_refused_for_it(method: Method, refusal: Any) -> None:
     own = [word for setting in (*method.select, method.name) for word in setting.partition("=")[0::2] if word]
     check(base(*BESIDE.get(refusal.setting, []), *method.select))
-    check_, reasons = refuser(with_it(method, refusal.setting))
-    told = "\n".join(reasons)
+    told = "\n".join(checked(with_it(method, refusal.setting))[1])
     assert any(word in told for word in own)
     key, _, value = refusal.setting.partition("=")
     words = [key.removesuffix(".weight").removeprefix("game.penalties."), value]
-    assert any(word in told for word in words) or key == "corpus.name" or (check_ is build_on and "label" in key)
-    assert (check_ is build_on) == ("a labelled corpus" in refusal.reason)
+    labels = key == "corpus.label_column" and "label" in told
+    assert any(word in told for word in words) or key == "corpus.name" or labels
 
 
 def test_whatever_can_refuse_is_met_by_a_refusal_that_is_told() -> None:
-    met = {refuser(with_it(method, refusal.setting))[0] for method, refusal in REFUSED}
-    assert met == {*CHECKS, build_on}
+    met = {checked(with_it(method, refusal.setting))[0] for method, refusal in REFUSED}
+    assert met == set(CHECKS)
 
 
 @pytest.mark.parametrize(

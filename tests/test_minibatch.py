@@ -168,6 +168,7 @@ def test_the_settings_are_the_table() -> None:
         (R1 | {"game.constraint": "gradient_normalisation"}, "and gradient_normalisation judges each alone"),
         (R1 | {"critic.net": "none"}, "^critic.minibatch: there is no critic"),
         (R1 | {"critic.batch": 17, "training.batch": 16}, "^critic.batch: 17 is more than the 16 samples"),
+        (R1 | {"critic.judged": 8, "training.batch": 16}, "^critic.judged: a critic step has 16 samples"),
         (R1 | {"critic.dropout": 0.5, "game.penalties": {"gradient_penalty": 0.0, "consistency": 1.0}}, "consistency"),
     ],
 )

@@ -417,9 +417,12 @@ def test_critics_work_in_bfloat16_and_their_slopes_are_differentiated(name: str,
         ({"image.side": 24}, "^image.side: .* never gives 24"),
         (
             {"generator.nonlinearity": "gated"},
-            "^generator.nonlinearity: 'resnet' has ReLUs alone.* dcgan and dcgan_con",
+            "^generator.nonlinearity: 'resnet' has no choice of one; use relu, or the net dcgan or dcgan_constant$",
         ),
-        ({"critic.nonlinearity": "tanh"}, "^critic.nonlinearity: 'resnet' has ReLUs alone"),
+        (
+            {"critic.nonlinearity": "tanh"},
+            "^critic.nonlinearity: 'resnet' has no choice of one; use relu, or the net dcgan$",
+        ),
         ({"generator.net": "resnet101", "generator.width": 10}, "^generator.width: resnet101 halves 10 twice"),
         ({"corpus.label_column": ""}, "^generator.norm: .* goes by labels, and there are none"),
         (

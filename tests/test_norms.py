@@ -290,12 +290,9 @@ def test_norms_that_can_work_are_not_refused(tiny_text: Path) -> None:
 
 
 def test_virtual_batch_norm_is_refused_on_a_labelled_corpus(tmp_path: Path) -> None:
-    path = tmp_path / "labelled.jsonl"
-    lines = [f'{{"text": "the cat runs {i % 7} times", "label": "{"ab"[i % 2]}"}}' for i in range(60)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    config = configured(path, **{"corpus.label_column": "label", "generator.norm": "virtual_batch"})
+    config = configured(tmp_path / "unread", **{"corpus.label_column": "label", "generator.norm": "virtual_batch"})
     with pytest.raises(UsageError, match=r"^generator.norm: virtual_batch needs a corpus without labels"):
-        build(config)
+        check(config)
 
 
 def test_the_average_has_the_generators_statistics_and_is_in_evaluation_mode(rng: torch.Generator) -> None:

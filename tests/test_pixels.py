@@ -25,7 +25,7 @@ def test_rows_become_pictures_and_rows_again() -> None:
         SPACE.encode([pictures[0][:7]])
 
 
-def test_a_sample_is_the_pixel_scaled_and_less_than_half_a_step_of_noise(rng: torch.Generator) -> None:
+def test_a_sample_is_the_pixel_scaled_and_less_than_a_step_of_noise(rng: torch.Generator) -> None:
     every = torch.arange(256, dtype=torch.uint8).expand(1, 3, 256)
     clean = 2 * every.double() / 255 - 1
     noise = SPACE.to_sample(every, rng=rng).double() - clean

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from textgan import assemble, kinds, runs
+from textgan import assemble, checks, kinds, runs
 from textgan.assemble import build
 from textgan.checks import check
 from textgan.config import Config
@@ -165,7 +165,8 @@ def points(corpus: Corpus[Any]) -> Corpus[Any]:
     def with_labels(rows: Rows) -> Rows:
         return replace(rows, labels=np.digitize(rows.ids[:, 0], [-0.5, 0.5]).astype(np.uint16))
 
-    train, heldout = with_labels(corpus.train), with_labels(corpus.heldout)
+    heldout = Rows(corpus.heldout.ids[:1000], corpus.heldout.lines[:1000], None)
+    train, heldout = with_labels(corpus.train), with_labels(heldout)
     return replace(corpus, train=train, heldout=heldout, facts=corpus.facts | {"classes": CLASSES})
 
 
@@ -174,6 +175,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
     """Settings of a small semi-supervised run on those points."""
     corpus = points(open_toy("8gaussians"))
     monkeypatch.setattr(assemble, "open_corpus", lambda *arguments: corpus)
+    monkeypatch.setitem(checks.ONLY_OF, "image", ())
     monkeypatch.setitem(kinds.KINDS, "toy", replace(TOY, look=lambda sight: ({}, {})))  # which draws another critic
 
     def config(**changes: Any) -> Config:
@@ -251,7 +253,6 @@ class Painter(nn.Module):
     ("changes", "told"),
     [
         ({"corpus.label_column": "label"}, "leave corpus.label_column out"),
-        ({"critic.net": "none", "feature_matching.weight": 0.0}, "critic.net is none"),
         ({"game.objective": "wasserstein"}, "wasserstein has no probabilities.* game.objective=non_saturating"),
         ({"game.objective": "least_squares"}, "least_squares has no probabilities"),
         ({"critic.minibatch": "stddev"}, "critic.minibatch=stddev would class a sample by those beside it"),
@@ -259,10 +260,16 @@ class Painter(nn.Module):
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], told: str) -> None:
-    usual = {"corpus.labels_per_class": 5, "game.objective": "non_saturating", "count_critic.weight": 1.0}
-    check(resolve("relativistic", flags=usual).config)
+    usual = {"critic.dropout": 0.0}
+    check(resolve("semi_supervised", flags=usual).config)
     with pytest.raises(UsageError, match=rf"^corpus\.labels_per_class: .*{told}"):
-        check(resolve("relativistic", flags=usual | changes).config)
+        check(resolve("semi_supervised", flags=usual | changes).config)
+
+
+@pytest.mark.parametrize("preset", ["quick", "toy"])
+def test_it_is_refused_of_all_but_pictures(preset: str) -> None:
+    with pytest.raises(UsageError, match=r"^corpus\.labels_per_class: is for pictures, and "):
+        check(resolve(preset, flags={"corpus.labels_per_class": 5}).config)
 
 
 def test_a_corpus_without_classes_or_with_too_few_of_one_is_refused(configured: Callable[..., Config]) -> None:
@@ -329,6 +336,7 @@ def test_an_evaluation_tells_the_error_beside_that_of_the_labels_alone() -> None
     labels = rows[:, 0].astype(np.uint16)
     labels[:30] = (labels[:30] + 1) % 3
     built: list[int] = []
+    said: list[str] = []
 
     def fresh(classes: int) -> tuple[None, Player]:
         built.append(classes)
@@ -338,11 +346,12 @@ def test_an_evaluation_tells_the_error_beside_that_of_the_labels_alone() -> None
     labelled = Source(rows[30:36], exactly, labels[30:36], "float32")
     source, heldout = Source(rows, exactly, None, "float32", labelled), Rows(rows, np.arange(300), labels)
     critic: Any = SimpleNamespace(net=Guesser())
-    examined = examiner(critic, fresh, source, heldout, plan(), Constraint())
+    examined = examiner(critic, fresh, source, heldout, plan(), Constraint(), said.append)
     state = torch.get_rng_state()
     told = examined()["classification"]
     assert told == examined()["classification"]
     assert built == [3]  # once
+    assert said == ["teaching the same net by the 6 labels alone, for comparison"]
     assert torch.equal(state, torch.get_rng_state())
     assert (told["value"], told["labels"], told["classes"], told["rows"]) == (0.1, 2, 3, 300)
     deviation = math.sqrt(0.1 * 0.9 / 300)
@@ -367,7 +376,7 @@ def test_a_run_asks_the_generator_for_no_label_and_tells_its_error(
     outcome = runs.train(configured(), tmp_path / "run")
     assert outcome.metrics is not None
     told = outcome.metrics["classification"]
-    assert (told["labels"], told["classes"], told["rows"]) == (5, 3, 10_000)
+    assert (told["labels"], told["classes"], told["rows"]) == (5, 3, 1000)
     assert 0 <= told["low"] <= told["value"] <= told["high"] <= 1
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     steps = [row for row in rows if "critic" in row and "generator" in row]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from textgan import kinds, memory
-from textgan.checks import check, conditional, warnings
+from textgan.checks import check, warnings
 from textgan.config import Config
 from textgan.contract import Constraint, Objective, Relaxation, Term
 from textgan.corpora import cards, matrix
@@ -114,8 +114,6 @@ def build(
 def build_on(config: Config, corpus: Corpus[Any], device: torch.device) -> Parts:
     """Build everything a run is made of on a corpus that is open."""
     space, labelled = space_of(corpus.space.to_json()), bool(corpus.space.labels)
-    for reason in conditional(config) if labelled else ():
-        raise UsageError(reason)
     check_memory(config, space, device)
     terms = build_terms(config, corpus, device)
     game = build_game(config, terms, labelled=labelled)
@@ -139,8 +137,7 @@ def check_memory(config: Config, space: Space, device: torch.device) -> None:
         free: int | None = torch.cuda.mem_get_info(device)[0]
     else:
         free = memory.available() if device.type == "cpu" else None
-    batch = max(config.training.batch, config.critic.batch)
-    kinds.KINDS[space.kind].check_memory(space, batch, free)
+    kinds.KINDS[space.kind].check_memory(config, space, free)
 
 
 def build_players(config: Config, space: Space, device: torch.device, classes: int = 0) -> tuple[Player, Player | None]:
@@ -228,7 +225,7 @@ def plan_of(config: Config, device: torch.device) -> Plan:
         critic_every=config.critic.every,
         critic_batch=config.critic.batch or t.batch,
         temperature=config.generator.temperature, final_temperature=config.generator.final_temperature,
-        real_smoothing=config.game.real_smoothing, pretrain=config.likelihood.pretrain,
+        real_smoothing=config.game.real_smoothing, pretrain=config.likelihood.pretrain, judged=config.critic.judged,
         schedule=t.schedule, seed=t.seed, log_every=t.log_every,
         evaluate_every=t.evaluate_every, seconds=t.minutes * 60 or float("inf"),
         processor_seconds=t.processor_minutes * 60 or float("inf"), device=device,

@@ -92,10 +92,10 @@ def _pictures(config: Config) -> Iterator[str]:
     side = config.image.side
     if name_of(config.corpus.name) == "image" and side & (side - 1):
         yield f"image.side: nets double 4 pixels again and again, which never gives {side}; use a power of two, as 32"
-    for key, player in (("generator", config.generator), ("critic", config.critic)):
+    sides = (("generator", config.generator, GENERATORS_OF), ("critic", config.critic, CRITICS_OF))
+    for key, player, nets in sides:
         if player.nonlinearity != "relu" and player.net not in BENT:
-            names = " and ".join(sorted(BENT))
-            yield f"{key}.nonlinearity: {player.net!r} has ReLUs alone; use relu, or a net that has a choice: {names}"
+            yield f"{key}.nonlinearity: {player.net!r} has no choice of one; use relu{_or(nets, BENT, config)}"
         if player.net == "resnet101" and player.width % 4:
             yield f"{key}.width: resnet101 halves {player.width} twice; use a multiple of 4"
 
@@ -233,6 +233,9 @@ def _minibatch(config: Config) -> Iterator[str]:
             f"critic.batch: {c.batch} is more than the {config.training.batch} samples of training.batch that the "
             f"generator is judged by, and with {c.minibatch} their number matters; use at most as many"
         )
+    own = c.batch or config.training.batch
+    if c.judged not in (0, own):
+        yield f"critic.judged: a critic step has {own} samples, and with {c.minibatch} their number matters; use 0"
 
 
 def _dropout(config: Config) -> Iterator[str]:
@@ -255,8 +258,6 @@ def _semi_supervised(config: Config) -> Iterator[str]:
     key = "corpus.labels_per_class"
     if config.corpus.label_column:
         yield f"{key}: few labels are for a generator without; leave corpus.label_column out, or use 0"
-    if c.net == "none":
-        yield f"{key}: the critic is what learns to classify, and critic.net is none; choose a critic"
     if OBJECTIVES[g.objective].critic is not logistic_critic:
         yield (
             f"{key}: {g.objective} has no probabilities, of which a class is to have its share; use -c semi_supervised "
@@ -268,8 +269,9 @@ def _semi_supervised(config: Config) -> Iterator[str]:
         yield f"{key}: {g.constraint} changes the score, and not the classes that it is of; use another"
 
 
-def conditional(config: Config) -> Iterator[str]:
-    """Yield why a corpus with labels cannot be played as configured."""
+def _labels(config: Config) -> Iterator[str]:
+    if not config.corpus.label_column:
+        return
     if config.window_likelihood.weight:
         yield "window_likelihood.weight: must be 0 on a labelled corpus; that term would mix the labels"
     if config.game.condition == "auxiliary" and config.generator.relaxation == "reinforce":
@@ -324,7 +326,7 @@ ONLY_OF = {
         "text", "generator.temperature", "generator.final_temperature", "game.real_smoothing", "likelihood",
         "corpus.deduplicate", "corpus.lower", "corpus.normalise", "corpus.shortest", "corpus.longest",
     ),
-    "image": ("image", "evaluation.extractor", "evaluation.weights"),
+    "image": ("image", "corpus.labels_per_class", "evaluation.extractor", "evaluation.weights"),
 }  # fmt: skip
 """Settings, and sections of them, that other kinds of samples have no use for."""
 PIECEWISE_LINEAR = ("downsampling", "paper", "mlp", "resnet", "resnet_growing", "resnet101", "dcgan", "none")
@@ -346,6 +348,7 @@ CHECKS = (
     _minibatch,
     _dropout,
     _semi_supervised,
+    _labels,
     _graphs,
 )
 """What each yields is a reason to refuse; later ones may rely on earlier ones."""

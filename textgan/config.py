@@ -32,23 +32,26 @@ class Corpus(Section):
     """Where the text or the pictures come from."""
 
     name: str = "python_docs"
-    """A registered corpus, file, folder, archive or glob of text, "-" for stdin; hf:, nltk:, grammar:, oracle:NAME."""
+    """A registered corpus; a file, folder, archive or glob of text, "-" for stdin; hf:, nltk:, grammar:, oracle:NAME. A
+    folder of pictures is images, with corpus.data where it lies."""
     data: str = ""
     """Where a registered corpus lies on this machine. [path]"""
     column: str = ""
     """The field of the text in JSONL, TSV, CSV or parquet, by name (of TSV and CSV also number), or of the picture in
     parquet; else the usual one."""
     label_column: str = ""
-    """The label's field, which makes the model conditional; @file for one file a class; of pictures, label."""
+    """The label's field, which makes the model conditional; @file for one file a class; of pictures, label
+    (of cifar100 also coarse)."""
     labels_per_class: int = Field(0, ge=0)
     """Semi-supervised: so many pictures of each class keep their label, by which the critic learns to classify; 0 is
     none of this. [pictures]"""
     heldout: float = Field(0.1, gt=0, lt=1)
-    """Share of the lines held out where the corpus has no split of its own, chosen by hash of the line. [share]"""
+    """Share of the lines, or pictures, held out where the corpus has no split of its own, chosen by hash. [share]"""
     errors: Literal["strict", "replace", "skip"] = "strict"
-    """What to do with a line that is not UTF-8, or a record that is none: stop, mend it, or leave it out."""
+    """What to do with a line that is not UTF-8, a record that is none, or a broken picture: stop, mend it (text), or
+    leave it out."""
     max_lines: int = Field(10_000_000, ge=1)
-    """At most this many lines of training text. [lines]"""
+    """At most this many lines of training text, or pictures to train on. [lines]"""
     deduplicate: bool = False
     """Leave out lines that were met before."""
     lower: bool = False
@@ -60,7 +63,7 @@ class Corpus(Section):
     longest: int = Field(0, ge=0)
     """Leave out longer lines; 0 keeps them. [characters]"""
     processes: int = Field(0, ge=0, le=256)
-    """Processes that read large text; 0 is one a core. [processes]"""
+    """Processes that read large text or pictures; 0 is one a core. [processes]"""
 
 
 class Text(Section):
@@ -97,11 +100,13 @@ class Generator(Section):
     causal_transformer, which write one after the other; of points, mlp; of pictures, resnet, resnet_growing, resnet101,
     dcgan, dcgan_constant or mlp."""
     width: int = Field(48, ge=1, le=16_384)
-    """Channels at full length; of recurrent nets, values of a layer's state; of mlp, hidden units. [channels]"""
+    """Channels at full length, or at a picture's full size; of recurrent nets, values of a layer's state; of mlp,
+    hidden units. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks of the paper net and of transformers, layers of recurrent nets, hidden ones of mlp. [blocks]"""
+    """Residual blocks of the paper net and of transformers, layers of recurrent nets, hidden ones of mlp; other nets
+    have as many as the length or the side asks for. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd, of upsampling and paper; other nets have none. [positions]"""
+    """Convolution kernel, odd, of upsampling, paper, and nets of pictures but mlp; other nets have none. [positions]"""
     norm: Literal["none", "batch", "layer", "virtual_batch", "conditional_batch"] = "none"
     """Normalisation before each ReLU of a block (upsampling, paper and nets of pictures); conditional_batch goes by the
     class (resnet and resnet_growing)."""
@@ -111,7 +116,8 @@ class Generator(Section):
     """Size of the noise. [values]"""
     relaxation: str = "softmax"
     """What the critic sees of a generated sample: softmax, straight_through, straight_through_argmax, gumbel_softmax,
-    gumbel_straight_through, or drawn symbols that are paid by their score: reinforce; of points, identity."""
+    gumbel_straight_through, or drawn symbols that are paid by their score: reinforce; of points, identity; of
+    pictures, tanh."""
     temperature: float = Field(1.0, gt=0)
     """Divides the logits before the softmax, in training. [ratio]"""
     final_temperature: float = Field(0.0, ge=0)
@@ -134,11 +140,13 @@ class Critic(Section):
     by those up to it; of points, mlp; of pictures, resnet, resnet_growing, resnet101 or dcgan; none for a game without
     a neural critic."""
     width: int = Field(32, ge=1, le=16_384)
-    """Channels at full length; of the recurrent net, values of a layer's state; of mlp, hidden units. [channels]"""
+    """Channels at full length, or at a picture's full size; of the recurrent net, values of a layer's state; of mlp,
+    hidden units. [channels]"""
     blocks: int = Field(5, ge=1, le=1000)
-    """Residual blocks of the paper net and of transformers, layers of the recurrent net, of mlp. [blocks]"""
+    """Residual blocks of the paper net and of transformers, layers of the recurrent net, of mlp; other nets have as
+    many as the length or the side asks for. [blocks]"""
     kernel: int = Field(3, ge=1, le=1025)
-    """Convolution kernel, odd, of downsampling and paper; other nets have none. [positions]"""
+    """Convolution kernel, odd, of downsampling, paper and nets of pictures; other nets have none. [positions]"""
     norm: Literal["none", "batch", "layer"] = "none"
     """Normalisation before each ReLU of a block (downsampling, paper and nets of pictures); batch only where no slope
     is looked at."""
@@ -160,7 +168,9 @@ class Critic(Section):
     every: int = Field(1, ge=1)
     """The critic has a turn before every so many generator steps. [steps]"""
     batch: int = Field(0, ge=0)
-    """Samples a critic step, and how many of the generator's batch it judges; 0 is training.batch. [samples]"""
+    """Samples a critic step; 0 is training.batch. [samples]"""
+    judged: int = Field(0, ge=0)
+    """How many of the generator's batch the critic judges, all at most; 0 is as many as a critic step has. [samples]"""
 
 
 class Game(Section):

@@ -39,7 +39,8 @@ def measure(
     measured = parts.kind.evaluation(parts.corpus, parts.config, count, tell)
     state, plan = parts.state, plan_of(parts.config, parts.device)
     fresh = partial(build_players, parts.config, parts.space, parts.device)
-    classified = examiner(state.critic, fresh, parts.source, parts.corpus.heldout, plan, parts.game.constraint)
+    heldout, constraint = parts.corpus.heldout, parts.game.constraint
+    classified = examiner(state.critic, fresh, parts.source, heldout, plan, constraint, tell)
 
     def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[Sample]]:
         samples = model_of(parts, None).generate(count, seed=seed)

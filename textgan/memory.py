@@ -1,4 +1,6 @@
-"""How much memory a step takes, known before any is taken: the simplex of a large vocabulary is what fills it."""
+"""How much memory a step takes, known before any is taken: the simplex of a large vocabulary is what fills it, or what
+nets make of large pictures.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,10 @@ from textgan.errors import TextganError
 
 HELD = 8  # tensors (batch, position, symbol) that a step holds: 6.2 to 6.7 measured, at 8,000 and 32,000 symbols
 BYTES = 4  # of a float32
+HELD_BY_GENERATOR = {"resnet": 16, "resnet_growing": 18, "resnet101": 32, "dcgan": 2, "dcgan_constant": 2, "mlp": 0}
+HELD_BY_CRITIC = {"resnet": 9, "resnet_growing": 23, "resnet101": 60, "dcgan": 2.5, "none": 0}
+"""Tensors (batch, y, x, width) at full size that a step of each net of pictures holds, measured at 64 x 64 from 8 to 32
+pictures, with batch norm in the generator and a penalty on the critic's slope."""
 
 FILES = {"": ("memory.max", "memory.current"), "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes")}
 """Where a control group of version 2, and of version 1, says its limit and what it uses."""
@@ -31,14 +37,39 @@ def check(*, batch: int, length: int, symbols: int, available: int | None) -> No
     Raises:
         TextganError: it needs more; the line names the keys to lower.
     """
-    takes = needed(batch=batch, length=length, symbols=symbols)
-    if available is None or takes <= available:
-        return
-    raise TextganError(
-        f"not enough memory: a batch of {batch:,} x text.length {length:,} x {symbols:,} symbols take about "
-        f"{_gigabytes(takes)}, and {_gigabytes(available)} are free; lower training.batch (or "
-        "critic.batch, if it is larger), text.length or text.max_symbols"
-    )
+    batches = f"a batch of {batch:,} x text.length {length:,} x {symbols:,} symbols take"
+    lower = "training.batch (or critic.batch, if it is larger), text.length or text.max_symbols"
+    _refuse(needed(batch=batch, length=length, symbols=symbols), available, batches, lower)
+
+
+def check_pictures(
+    *, side: int, generator: tuple[str, int, int], critic: tuple[str, int, int], available: int | None
+) -> None:
+    """The same of pictures, whose nets hold far more than the pictures themselves.
+
+    Args:
+        side: of a picture. [pixels]
+        generator: its net, width and batch.
+        critic: the same of the critic.
+        available: free memory of the device [bytes], or None where nobody knows.
+
+    Raises:
+        TextganError: it needs more; the line names the keys to lower.
+    """
+    for key, (net, width, batch), held in (
+        ("generator", generator, HELD_BY_GENERATOR),
+        ("critic", critic, HELD_BY_CRITIC),
+    ):
+        takes = int(held[net] * batch * side**2 * width * BYTES)
+        batches = f"{net} of {key}.width {width:,} on a batch of {batch:,} pictures of {side} x {side} takes"
+        _refuse(takes, available, batches, f"training.batch, critic.batch, {key}.width or image.side")
+
+
+def _refuse(takes: int, available: int | None, what: str, lower: str) -> None:
+    if available is not None and takes > available:
+        raise TextganError(
+            f"not enough memory: {what} about {_gigabytes(takes)}, and {_gigabytes(available)} are free; lower {lower}"
+        )
 
 
 def _gigabytes(size: int) -> str:

@@ -89,7 +89,7 @@ class Model:
     ) -> Iterator[list[Sample]]:
         """Yield the samples of `generate` in blocks, so that any number fits in memory."""
         if n < 0:
-            raise TextganError(f"cannot generate {n} lines; ask for 0 or more")
+            raise TextganError(f"cannot generate {n} samples; ask for 0 or more")
         decode, rows = self._decode(temperature), self._rows
 
         def lines(block: int, start: int, condition: Tensor | None) -> list[Sample]:
@@ -151,7 +151,7 @@ class Model:
             UsageError: a label that the model does not know.
         """
         if n < 0:
-            raise TextganError(f"cannot generate {n} lines; ask for 0 or more")
+            raise TextganError(f"cannot generate {n} samples; ask for 0 or more")
         if not 0 <= radius <= 1:
             raise TextganError(f"the radius must lie within 0 to 1, not at {radius}")
         rng, size = sampler.generator(seed, "around", 0), self.config.generator.latent
@@ -368,10 +368,10 @@ def _decoded(model: Model) -> str:
 
 
 def _labels(model: Model) -> str:
-    """Write which labels lines may be asked for."""
+    """Write which labels samples may be asked for."""
     labels = model.space.labels
     named = ", ".join(labels[:MANY]) + (", ..." if len(labels) > MANY else ".")
-    return f"\nA line may be asked for by its label: {named}\n" if labels else ""
+    return f"\nA sample may be asked for by its label: {named}\n" if labels else ""
 
 
 def _measured(evaluation: dict[str, Any] | None) -> str:

@@ -69,6 +69,7 @@ def examiner(
     heldout: Rows,
     plan: Plan,
     constraint: Constraint,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Callable[[], dict[str, Any]]:
     """Return what tells the error of a semi-supervised critic, beside that of a net that learnt from the labels alone.
 
@@ -79,6 +80,7 @@ def examiner(
         heldout: all of them are looked at.
         plan: of the run.
         constraint: what changes the critic after a step.
+        tell: is told what takes long.
     """
     labelled = source.labelled
     if labelled is None or critic is None:
@@ -91,6 +93,7 @@ def examiner(
     def supervised() -> Array:
         alone = fresh(classes)[1]
         assert alone is not None
+        tell(f"teaching the same net by the {len(labelled.ids):,} labels alone, for comparison")
         taught(alone, labelled, plan, constraint)
         return mistakes(alone.net.eval(), among, plan)
 

@@ -64,7 +64,8 @@ class Image(Pixels):
         """Pixels (batch, channel, y, x) uint8 as 2 p / 255 - 1 + U(0, 1/128), which `chosen` undoes.
 
         Source: Gulrajani et al. 2017 (WGAN-GP), its code for CIFAR-10; the noise, about as large as the step between
-        two values, lets a density be one.
+        two values, lets a density be one. Departure: there 2 p / 256 - 1, so that noise and all stays below 1; here
+        white with its noise lies up to 1/128 beyond what a tanh can give.
         """
         noise = drawn(partial(torch.rand, pixels.shape), rng, pixels.device)
         return pixels.float() / 127.5 - 1 + noise / 128

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from textgan import memory
 from textgan.config import Config
 from textgan.corpora import matrix
 from textgan.corpora.images.prepare import PictureSettings, open_pictures
@@ -32,6 +33,15 @@ def open_images(config: Config, tell: Callable[[str], None], show: Show) -> Corp
         column=c.column, label_column=c.label_column,
     )  # fmt: skip
     return open_pictures(c.name, settings, data=c.data, processes=c.processes, tell=tell, show=show)
+
+
+def check_memory(config: Config, space: Pixels, available: int | None) -> None:
+    """Refuse nets that would not fit in so many bytes with what they hold of a batch."""
+    g, c, batch = config.generator, config.critic, config.training.batch
+    memory.check_pictures(
+        side=space.side, generator=(g.net, g.width, batch), critic=(c.net, c.width, c.batch or batch),
+        available=available,
+    )  # fmt: skip
 
 
 def summary(corpus: Corpus[Pixels]) -> str:
@@ -112,7 +122,7 @@ IMAGE = Kind(
     relaxations=BOUNDED,
     terms=("feature_matching",),
     told=lambda corpus: {"rows": ()},
-    check_memory=lambda space, batch, available: None,
+    check_memory=check_memory,
     extent=lambda space: dict(space.sizes),
     summary=summary,
     advice=lambda corpus: None,

@@ -77,8 +77,8 @@ class Kind:
     """Those generator terms that can look at its rows."""
     told: Callable[[Corpus[Any]], dict[str, Any]]
     """What such a term is built with, besides its settings: its rows, in blocks, and what they are."""
-    check_memory: Callable[[Any, int, int | None], None]
-    """Refuses a batch in a space that would not fit in the free memory, where that is known."""
+    check_memory: Callable[[Config, Any, int | None], None]
+    """Refuses batches in a space that would not fit in the free memory, where that is known."""
     extent: Callable[[Any], Mapping[str, int]]
     """How large its space is, for the record of a run."""
     summary: Callable[[Corpus[Any]], str]

@@ -32,8 +32,9 @@ def open_text(config: Config, tell: Callable[[str], None], show: Show) -> Corpus
     return prepare(c.name, Settings.of(c, t), data=c.data, processes=c.processes, tell=tell, show=show)
 
 
-def check_memory(space: Text, batch: int, available: int | None) -> None:
+def check_memory(config: Config, space: Text, available: int | None) -> None:
     """Refuse one-hot samples (batch, position, symbol) that would not fit in so many bytes."""
+    batch = max(config.training.batch, config.critic.batch)
     memory.check(batch=batch, length=space.length, symbols=space.size, available=available)
 
 

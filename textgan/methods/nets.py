@@ -143,8 +143,8 @@ CRITICS = (
         (Source(WGAN_GP, "figure 1 and its code for toys"),),
         ("critic.net=mlp", "generator.net=mlp", "generator.relaxation=identity", "corpus.name=8gaussians"),
         notes="There width 512 and 3 blocks. Hidden weights as the generator's. No norm, no dropout, and the kernel is "
-        "not looked at. For points alone; preset toy chooses all that they want. Linear between kinks, yet "
-        "piecewise_gradient_normalisation is for critics of text.",
+        "not looked at. For points alone; preset toy chooses all that they want. Linear between "
+        "kinks.",
         refused=(ON_TEXT, ON_PICTURES),
     ),
     *picture_nets.CRITICS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgan.methods.method import FROZEN, ON_OTHERS, Method, Recipe, Refusal, Source, refusing
+from textgan.methods.method import FROZEN, ON_OTHERS, ON_TEXT, ON_TOYS, Method, Recipe, Refusal, Source, refusing
 from textgan.methods.papers import (
     AVERAGING,
     GUMBEL,
@@ -83,6 +83,10 @@ TECHNIQUES = (
             "game.classification=[2.0, 0.0]",
             "game.weight=0",
             "feature_matching.weight=1",
+            "generator.net=resnet",
+            "critic.net=resnet",
+            "generator.relaxation=tanh",
+            "corpus.name=digits",
         ),
         recipe=Recipe("adam", 3e-4, 3e-4, (0.5, 0.999), 1),
         notes="It is twice the loss of a softmax over K + 1 classes, the logit of generated samples fixed at 0; Adam "
@@ -98,13 +102,14 @@ TECHNIQUES = (
                 "game.objective=hinge",
             ),
             Refusal("corpus.label_column=label", "of a generator that is asked for a label, all are known"),
-            Refusal("critic.net=none", "the critic is what learns"),
             Refusal("critic.minibatch=stddev", "it would class a sample by those beside it"),
             *refusing(
                 "it changes the score, and not the logits",
                 "game.constraint=gradient_normalisation",
                 "game.constraint=piecewise_gradient_normalisation",
             ),
+            ON_TEXT,
+            ON_TOYS,
         ),
     ),
     Method(

@@ -1,8 +1,9 @@
 """Residual nets of bottleneck blocks, 101 layers of them at side 64.
 
 Source: Gulrajani et al. 2017 (WGAN-GP), figure 2, "101-layer ResNet", and its code for pictures of side 64; the blocks
-are those of He et al. 2016 (1512.03385), figure 5, with the ReLU first. Departure: a stride of 2 is centred at each
-second pixel, as its shortcut is, where that code shifts it by one.
+are those of He et al. 2016 (1512.03385), figure 5, with the ReLU first. Departures: a stride of 2 is centred at each
+second pixel, as its shortcut is, where that code shifts it by one; a shortcut of stride 2 has the initial weights of a
+linear layer, where there its outputs count a quarter.
 """
 
 from __future__ import annotations

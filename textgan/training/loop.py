@@ -109,6 +109,8 @@ class Plan:
     """What one-hot real symbols give up to the others, at the first step and at the last."""
     pretrain: int = 0
     """First steps by the likelihood alone."""
+    judged: int = 0
+    """How many of the generator's batch the critic judges, at most; 0: as many as a critic step has."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "fp32"
     """fp32, tf32 or bf16."""
@@ -263,7 +265,7 @@ def _announce(done: int, steps: int, seconds: float, watch: Watch) -> bool:
     if whole > LONG:
         watch.note(
             f"at {seconds / done:.3g} s a step, all {steps:,} steps take about {whole / 86400:.1f} days here; "
-            "--minutes stops sooner, and -c quick is made for a laptop"
+            "--minutes stops sooner, and -c quick, or pictures of pictures, is made for a laptop"
         )
     return True
 
@@ -343,7 +345,7 @@ def _generator_step(
     rng: torch.Generator,
 ) -> Step:
     rows, condition = source.draw(plan.batch, rng, plan.device)
-    judged = min(plan.critic_batch, plan.batch)
+    judged = min(plan.judged or plan.critic_batch, plan.batch)
     critic = real = None
     if judge is not None:
         critic = bind_critic(plan.net(judge.net), None if condition is None else condition[:judged])
