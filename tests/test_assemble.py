@@ -16,7 +16,8 @@ from textgan.errors import TextganError, UsageError
 from textgan.game.objectives import OBJECTIVES, logistic_critic
 from textgan.kinds import text as texts
 from textgan.model import build_generator, load
-from textgan.settings import presets, resolve
+from textgan.resources import presets
+from textgan.settings import resolve
 from textgan.spaces import Text
 
 

@@ -18,7 +18,8 @@ from textgan.cli.main import main
 from textgan.errors import CorruptError, UsageError
 from textgan.features import classifier
 from textgan.kinds.image import IMAGE, KEPT
-from textgan.settings import presets, read_toml, resolve
+from textgan.resources import presets
+from textgan.settings import read_toml, resolve
 from textgan.sweep import grid
 
 pytest.importorskip("sklearn")
