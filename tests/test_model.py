@@ -219,7 +219,7 @@ def test_the_newest_run_is_the_one_whose_model_was_saved_last(tmp_path: Path) ->
 def test_the_card_says_how_it_was_made_and_what_was_measured() -> None:
     assert "Not at this step" in card(MODEL)
     assert "by its label" not in card(MODEL)
-    assert "\n\nA line may be asked for by its label: bird, fish, never.\n\n## Measured" in card(CONDITIONAL)
+    assert "\n\nA sample may be asked for by its label: bird, fish, never.\n\n## Measured" in card(CONDITIONAL)
     many = replace(CONDITIONAL, space=replace(CLASSES, labels=tuple(map(str, range(100, 130)))))
     assert "118, 119, ...\n" in card(many)
     jsd = {"4": {"value": 0.38123, "floor": 0.05, "excess": 0.33}, "6": {"value": None, "floor": None, "excess": None}}

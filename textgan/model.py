@@ -368,10 +368,10 @@ def _decoded(model: Model) -> str:
 
 
 def _labels(model: Model) -> str:
-    """Write which labels lines may be asked for."""
+    """Write which labels samples may be asked for."""
     labels = model.space.labels
     named = ", ".join(labels[:MANY]) + (", ..." if len(labels) > MANY else ".")
-    return f"\nA line may be asked for by its label: {named}\n" if labels else ""
+    return f"\nA sample may be asked for by its label: {named}\n" if labels else ""
 
 
 def _measured(evaluation: dict[str, Any] | None) -> str:
