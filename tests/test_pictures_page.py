@@ -196,6 +196,10 @@ def test_the_page_shows_everything_and_asks_for_nothing() -> None:
         "Loss of the generator over training",
     ]
     assert "Of 24 samples those nearest" in found.text("p")
+    captions = found.text("figcaption")
+    assert "8 generated pictures." in captions
+    assert "4 held-out pictures." in captions
+    assert "Recall as training went on, of 1,000 samples." in captions
     assert "The numbers prove no fault." in found.text("p")
     assert found.text("small").count("real pictures") == 6
 

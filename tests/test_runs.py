@@ -525,7 +525,8 @@ def test_ctrl_c_need_not_wait_for_what_measures(
     def stopped(*given: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(runs, "measure", stopped)
-        train(tiny_text, tmp_path / "run")
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_text, tmp_path / "run")
     assert train(tiny_text, tmp_path / "run", resume=True).step == 20
