@@ -14,11 +14,12 @@ from textgan.checks import check
 from textgan.config import Config
 from textgan.errors import TextganError, UsageError
 from textgan.game.objectives import OBJECTIVES, logistic_critic
+from textgan.kinds import name_of
 from textgan.kinds import text as texts
 from textgan.model import build_generator, load
 from textgan.resources import presets
 from textgan.settings import resolve
-from textgan.spaces import Text
+from textgan.spaces import Image, Text
 
 
 def smoke(text: Path, **flags: Any) -> Config:
@@ -31,8 +32,23 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTGAN_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("name", [name for name in presets() if not name.startswith(("wgan_gp", "toy"))])
-def test_every_preset_builds(name: str, tiny_text: Path) -> None:
+def of_kind(kind: str) -> list[str]:
+    return [name for name in presets() if name_of(resolve(name).config.corpus.name) == kind]
+
+
+@pytest.mark.parametrize("name", of_kind("image"))
+def test_every_preset_of_pictures_has_nets(name: str) -> None:
+    config = resolve(name).config
+    check(config)
+    labels = ("cat", "dog") if config.corpus.label_column else ()
+    with torch.device("meta"):
+        space = Image(config.image.side, config.image.channels, labels)
+        nets = build_generator(config, space), build_critic(config, space)
+    assert all(sum(p.numel() for p in net.parameters()) > 1000 for net in nets if net is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in of_kind("text") if not name.startswith("wgan_gp")])
+def test_every_preset_of_text_builds(name: str, tiny_text: Path) -> None:
     config = resolve(name, flags={"corpus.name": str(tiny_text), "count_critic.orders": (2, 3)}).config
     told = dry_run(config)
     assert (told["schema"], told["steps"]) == (1, config.training.steps)

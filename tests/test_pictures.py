@@ -246,8 +246,9 @@ def test_figures_bear_the_extractor_unless_it_is_the_inception_net(evaluate: Any
     ]
     rows = table(found)
     assert rows[0] == "| | generated | real pictures at the same count |"
-    shares = ["| precision", "| recall", "| density", "| coverage", "| unique"]
-    assert [row.split(" | ")[0] for row in rows[5:]] == shares
+    assert [row.split(" | ")[0] for row in rows[5:]] == [
+        f"| {name}" for name in ("precision", "recall", "density", "coverage", "unique")
+    ]
     inception = table(found | {"extractor": INCEPTION})
     assert [row.split(" | ")[0] for row in inception[2:5]] == ["| FID", "| KID", "| IS"]
     other = table({name: of for name, of in found.items() if name != "class_score"} | {"extractor": "inception-1a2b"})

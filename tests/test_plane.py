@@ -86,10 +86,8 @@ def test_points_stay_what_they_are() -> None:
 def test_rows_of_points_are_drawn_as_float32_and_ids_as_int64() -> None:
     points = np.random.RandomState(0).standard_normal((50, 2)).astype(np.float32)
     drawn, ids = (
-        Source(rows, SPACE.to_sample, row_type="float32").draw(
-            20, torch.Generator().manual_seed(1), torch.device("cpu")
-        )[0]
-        for rows in (points, (points > 0).astype(np.uint16))
+        Source(rows, SPACE.to_sample, row_type=kind).draw(20, torch.Generator().manual_seed(1), torch.device("cpu"))[0]
+        for rows, kind in ((points, "float32"), ((points > 0).astype(np.uint16), "int64"))
     )
     assert (drawn.dtype, ids.dtype) == (torch.float32, torch.int64)
     assert torch.equal(drawn > 0, ids.bool())  # the same rows
