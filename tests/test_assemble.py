@@ -17,7 +17,8 @@ from textgan.game.objectives import OBJECTIVES, logistic_critic
 from textgan.kinds import name_of
 from textgan.kinds import text as texts
 from textgan.model import build_generator, load
-from textgan.settings import presets, resolve
+from textgan.resources import presets
+from textgan.settings import resolve
 from textgan.spaces import Image, Text
 
 

@@ -13,7 +13,7 @@ from textgan.corpora.cards import Card, card
 from textgan.corpora.text.sources import Damage
 from textgan.corpora.text.wire import loaded
 from textgan.errors import TextganError, UsageError
-from textgan.settings import presets
+from textgan.resources import presets
 
 CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 

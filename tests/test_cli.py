@@ -18,7 +18,8 @@ import pytest
 
 from textgan import model
 from textgan.cli.main import COMMANDS, main
-from textgan.settings import presets, resolve
+from textgan.resources import presets
+from textgan.settings import resolve
 
 OPTIONS = {
     "train": "--column --config --corpus --data --device --dry-run --json --label-column --labels-per-class --minutes "

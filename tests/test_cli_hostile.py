@@ -28,7 +28,10 @@ from textgan.corpora.text import alphabet
 LINES = [f"line {number}" for number in range(100)]
 GOOD = "".join(f"{line}\n" for line in LINES).encode()
 FEW_BYTES_FREE = "from textgan.corpora.text import streams; streams.FREE = 1 << 20"
-BINARY = r"is a binary file \(it holds NUL bytes\); save it as plain UTF-8 text"
+BINARY = (
+    r"is a binary file \(it holds NUL bytes\); save it as plain UTF-8 text, "
+    "or name pictures with --corpus images --data FOLDER"
+)
 DAMAGED = r"is damaged or cut short \(.+\); get it again, or leave it out"
 
 

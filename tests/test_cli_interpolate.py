@@ -106,8 +106,8 @@ def test_neighbours_at_radius_0_are_the_seeds_own_line_and_at_1_strangers() -> N
     own, *_ = made.generate(1, seed=3)
 
     def alike(radius: float) -> float:
-        lines = made.around(3, 200, radius=radius)
-        return sum(a == b for line in lines for a, b in zip(line, own, strict=False)) / 200
+        lines: list[str] = made.around(3, 200, radius=radius)
+        return sum(a == b for line in lines for a, b in zip(line, str(own), strict=False)) / 200
 
     assert alike(0.05) > alike(0.3) > alike(1.0)
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from commands import textgan as in_a_process
 
 from textgan import assemble
 from textgan.cli import album
@@ -147,6 +146,7 @@ def test_a_class_is_asked_for_by_its_name(textgan: Command, tmp_path: Path) -> N
     }  # fmt: skip
     err = textgan("generate", "-m", "classes", "-n", "3", "--by-label", "--out", str(target))[2]
     assert err == f"6 pictures are in {target}\n3 of each, in this order: cat, owl\n"
+    assert textgan("generate", "-n", "1", "--out", str(target))[2] == f"1 picture is in {target}\n"
 
 
 def test_json_tells_the_files(textgan: Command, tmp_path: Path) -> None:
@@ -274,14 +274,6 @@ def test_a_path_is_a_strip(textgan: Command, tmp_path: Path) -> None:
     assert json.loads(out)["label"] in ("cat", "owl")
 
 
-def test_the_installed_command_writes_a_grid(home: Path, tmp_path: Path) -> None:
-    done = in_a_process(home, "generate", "-m", "classes", "-n", "2", "--by-label", "--out", str(tmp_path / "g.png"))
-    assert (done.code, done.out) == (0, "")
-    made = new_model(CLASSES)
-    expected = grid([*made.generate(2, label="cat"), *made.generate(2, label="owl")], columns=2)
-    assert (read(tmp_path / "g.png") == expected).all()
-
-
 # --- report
 
 
@@ -293,8 +285,8 @@ def pixels(rows: Any) -> tuple[Any, Any]:
 
 
 class Fake(Extractor):
-    def __init__(self) -> None:
-        super().__init__("pixels-1", lambda rows: (rows, None), torch.device("cpu"), 64)
+    def __init__(self, name: str = "pixels-1") -> None:
+        super().__init__(name, lambda rows: (rows, None), torch.device("cpu"), 64)
 
     def extract(self, rows: Any) -> tuple[Any, Any]:
         return pixels(rows)
@@ -319,7 +311,9 @@ def test_a_report_tells_figures_and_counts(measured: Command, home: Path) -> Non
     code, out, err = measured("report")
     assert (code, err) == (0, "drawing 60 samples from runs/one\n")
     told = " ".join(out.split())
-    assert told.startswith("60 generated pictures against 40 held-out ones, on the features of pixels-1.")
+    counted = "60 generated pictures against 40 held-out ones, on the features of pixels-1; real pictures: 50 training"
+    assert told.startswith(counted)
+    assert " FD, KD: distances" in told
     for name in ("FD[pixels-1]", "KD[pixels-1]", "CS[pixels-1]", "precision", "coverage", "copies by pixels"):
         assert f" {name} " in told
     found = json.loads((home / "runs" / "one" / "report.json").read_text())
@@ -338,7 +332,7 @@ def test_what_the_critic_classifies_is_told(measured: Command, monkeypatch: pyte
     made.facts["evaluation"] = taught
     monkeypatch.setattr("textgan.model.load", lambda run: made)
     assert json.loads(measured("report", "--json")[1])["classification"] == taught["classification"]
-    assert "Test error 25.00% with 30 labels" in " ".join(measured("report")[1].split())
+    assert "Test error 25.00 % with 30 labels" in " ".join(measured("report")[1].split())
 
 
 def test_limits_end_in_exit_code_3_after_all_is_written(measured: Command, home: Path, tmp_path: Path) -> None:
@@ -369,6 +363,7 @@ def test_the_page_has_the_classes_the_model_was_taught(measured: Command, home: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ("--count 1", "'--count': 1 is not in the range x>=2"),
         ("--metrics jsd", "--metrics: runs/one generates pictures, and this is not for them; leave it out"),
         ("--n 4", "--n: runs/one generates pictures"),
         ("--max-chars 3", "--max-chars: runs/one generates pictures"),
@@ -379,6 +374,15 @@ def test_what_only_text_has_is_refused(arguments: str, message: str, measured: C
     code, out, err = measured("report", "runs/one", *arguments.split())
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+def test_the_features_of_the_inception_net_have_names_of_their_own(
+    measured: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image, "extractor", lambda name, **given: Fake("inception-v3-compat"))
+    told = " ".join(measured("report")[1].split())
+    assert " FID, KID: distances" in told
+    assert "FD" not in told
 
 
 def test_runs_on_the_same_pictures_are_compared(measured: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,6 +405,8 @@ def test_runs_on_the_same_pictures_are_compared(measured: Command, home: Path, m
     assert [side["name"] for side in told["sides"]] == ["one", "grey"]
     assert told["sides"][1]["report"]["unique"]["value"] == 1 / 40
     assert told["sides"][0]["report"]["samples"] == 40
+    assert told["metrics"]["unique"] == {"best": "one", "level": None}
+    assert told["metrics"].keys() >= {"frechet", "copies.pixels"}
 
 
 def test_runs_on_other_pictures_are_not(measured: Command, home: Path) -> None:

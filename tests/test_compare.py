@@ -13,6 +13,7 @@ from textgan.cli.main import main
 from textgan.metrics.metric import Metric
 from textgan.report.compare import compare, differ, distance
 from textgan.report.measure import Report
+from textgan.report.table import cell
 
 
 def number(value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> Metric:
@@ -63,6 +64,12 @@ def test_the_best_and_those_level_with_it() -> None:
         "jsd": {"4": {"best": "a", "level": ["a", "b"]}},
         "unique": {"best": "a", "level": None},
     }
+
+
+def test_all_that_are_equal_to_the_best_are_marked_so() -> None:
+    """Without intervals too."""
+    row = compare(list("abc"), [report(number(value)) for value in (0.4, 0.3, 0.3)]).rows[0]
+    assert [cell(row, side, str) for side in range(3)] == ["0.4 ", "0.3*", "0.3*"]
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,10 @@ GOOD = entry("a.txt", data=b"good\n")
 SIZE = 124  # where a header's size is
 LINES = "".join(f"line {i}\n" for i in range(200)).encode()
 TABLE = parquet(text=[str(random.Random(i).random()) for i in range(2000)])
-BINARY = r"is a binary file \(it holds NUL bytes\); save it as plain UTF-8 text"
+BINARY = (
+    r"is a binary file \(it holds NUL bytes\); save it as plain UTF-8 text, "
+    "or name pictures with --corpus images --data FOLDER"
+)
 DAMAGED = r"is damaged or cut short \(.+\); get it again, or leave it out"
 BOMB = "unpacks to over 1,000 times its size, as a bomb does; if you trust it, unpack it yourself"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from textgan.corpora import cards
-from textgan.settings import presets
+from textgan.resources import presets
 
 ROOT = Path(__file__).parents[1]
 

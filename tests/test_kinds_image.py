@@ -19,7 +19,8 @@ from textgan.errors import CorruptError, UsageError
 from textgan.features import classifier
 from textgan.kinds.image import IMAGE, KEPT
 from textgan.model import build_generator
-from textgan.settings import presets, read_toml, resolve
+from textgan.resources import presets
+from textgan.settings import read_toml, resolve
 from textgan.spaces import Image
 from textgan.sweep import grid
 

@@ -38,7 +38,8 @@ from textgan.methods.presets import PLAYED, PRACTISED, Preset, parse, read, reci
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS, CRITICS_OF, GENERATORS, GENERATORS_OF
 from textgan.nets.minibatch import MINIBATCH
 from textgan.nets.norms import NORMS
-from textgan.settings import presets, resolve
+from textgan.resources import presets
+from textgan.settings import resolve
 from textgan.training.loop import SCHEDULES
 from textgan.training.state import OPTIMIZERS
 

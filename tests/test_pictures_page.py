@@ -10,10 +10,10 @@ import pytest
 from test_report_html import HOSTILE, Page
 
 from textgan.errors import UsageError
-from textgan.figures import figures, table
+from textgan.figures import classification, figures, table
 from textgan.report.gallery import Gallery, _means, page
 from textgan.report.gates import PictureGate, picture_gate
-from textgan.report.likeness import classification, counts, faults, likenesses
+from textgan.report.likeness import counts, faults, likenesses
 
 RNG = np.random.default_rng(0)
 SHOWN = list(RNG.integers(256, size=(8, 8, 8, 3), dtype=np.uint8))
@@ -68,37 +68,54 @@ def test_a_figure_has_its_interval_and_difference() -> None:
 
 
 def test_counts_and_classification_are_said() -> None:
-    assert counts(FOUND).startswith("1,000 generated pictures against 374 held-out ones, on the features of classi")
+    whole = (
+        "1,000 generated pictures against 374 held-out ones, on the features of classifier-56b2; {}real pictures: "
+        "1,000 training pictures in the samples' place."
+    )
+    assert counts(FOUND) == whole.format("")
+    partly = {
+        "precision": {"samples": 500, "reference": 374},
+        "copies": {"features": {"samples": 1000, "reference": 9}},
+    }
+    said = "precision to coverage by 500 against 374; copies by 1,000 against 9; "
+    assert counts(FOUND | partly) == whole.format(said)
     assert classification(FOUND) == ""
     taught = FOUND | {"classification": {"value": 0.0834, "supervised": 0.1523, "labels": 100, "rows": 374}}
     assert classification(taught) == (
-        "test error 8.34% with 100 labels a class, on 374 held-out pictures; a net taught by these labels alone has "
-        "15.23%"
+        "test error 8.34 % with 100 labels a class, on 374 held-out samples; a net taught by these labels alone has "
+        "15.23 %"
     )
     taught["classification"] |= {"low": 0.05, "high": 0.125}
-    assert "8.34% (95 %: 5.00% to 12.50%) with" in classification(taught)
+    assert "8.34 % (95 %: 5.00 % to 12.50 %) with" in classification(taught)
+    assert table(taught)[:-2] == table(FOUND)
+    assert table(taught)[-2:] == ["", f"T{classification(taught)[1:]}."]
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
         (FOUND, []),
-        (changed(unique=(0.5, 1.0)), ["repeat one another: 50.0% "]),
+        (changed(unique=(0.5, 1.0)), ["repeat one another: 50.0 % "]),
         (changed(unique=(0.9, 1.0)), []),
-        (changed(copies=(0.031, 0.01)), ["copy: 3.1% "]),
+        (changed(copies=(0.031, 0.01)), ["copy: 3.1 % "]),
         (changed(copies=(0.03, 0.01)), []),
         (changed(copies=(0.5, 0.0)), []),
-        (changed(precision=(0.4, 0.9)), ["few samples look real: 40.0% "]),
+        (changed(precision=(0.4, 0.9)), ["few samples look real: 40.0 % "]),
         (changed(precision=(0.45, 0.9)), []),
-        (changed(recall=(0.3, 0.9)), ["vary little: 30.0% of real pictures lie among them"]),
-        (changed(coverage=(0.1, 0.9), unique=(0.01, 1)), ["repeat one another", "missing: samples come near to 10.0%"]),
+        (changed(recall=(0.3, 0.9)), ["vary little: 30.0 % of real pictures lie among them"]),
+        (
+            changed(coverage=(0.1, 0.9), unique=(0.01, 1)),
+            ["repeat one another", "missing: samples come near to 10.0 %"],
+        ),
+        (changed(recall=(0.3, 0.9)) | {"samples": 29}, []),
+        (changed(recall=(0.3, 0.9)) | {"samples": 30}, ["vary little"]),
     ],
 )
 def test_faults_are_what_the_figures_prove(found: dict[str, Any], words: list[str]) -> None:
     said = faults(found)
     assert len(said) == len(words)
     assert all(word in text for word, text in zip(words, said, strict=True))
-    assert all(re.search(r"\(real pictures: [\d.]+%\)$", text) for text in said)
+    assert all(re.search(r"\(real pictures: [\d.]+ %\)$", text) for text in said)
 
 
 # --- limits
@@ -179,6 +196,10 @@ def test_the_page_shows_everything_and_asks_for_nothing() -> None:
         "Loss of the generator over training",
     ]
     assert "Of 24 samples those nearest" in found.text("p")
+    captions = found.text("figcaption")
+    assert "8 generated pictures." in captions
+    assert "4 held-out pictures." in captions
+    assert "Recall as training went on, of 1,000 samples." in captions
     assert "The numbers prove no fault." in found.text("p")
     assert found.text("small").count("real pictures") == 6
 

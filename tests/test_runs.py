@@ -515,3 +515,18 @@ def test_threads_that_would_wait_for_other_work_are_told_of() -> None:
     assert told is not None
     assert "load 1.3" in told
     assert "OMP_NUM_THREADS=1" in told
+
+
+def test_ctrl_c_need_not_wait_for_what_measures(
+    tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have a net to train; the run is then begun, without a step, and goes on."""
+
+    def stopped(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "measure", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_text, tmp_path / "run")
+    assert train(tiny_text, tmp_path / "run", resume=True).step == 20

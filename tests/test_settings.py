@@ -7,7 +7,7 @@ import pytest
 from textgan import settings
 from textgan.config import Config
 from textgan.errors import CorruptError, UsageError
-from textgan.resources import folder
+from textgan.resources import folder, presets
 from textgan.settings import resolve
 
 
@@ -183,7 +183,7 @@ def test_every_field_says_what_it_means() -> None:
     assert {key for key in numbers if not described[key].unit} == {"training.seed"}
 
 
-@pytest.mark.parametrize("name", settings.presets())
+@pytest.mark.parametrize("name", presets())
 def test_every_preset_resolves_under_its_own_name_and_says_what_to_expect(name: str) -> None:
     found = resolve(name)
     assert found.config.preset == name

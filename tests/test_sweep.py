@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from textgan.errors import CorruptError, TextganError, UsageError
+from textgan.report.charts import WIDTH
 from textgan.report.sweeps import Spread, Summary, markdown, plot, render, to_json
 from textgan.runs import alone_in
 from textgan.settings import resolve
@@ -609,6 +610,15 @@ def test_the_json_is_strict_and_holds_every_figure(tmp_path: Path) -> None:
     assert told["rows"][0]["steps"]["high"] == 20
 
 
+def test_whose_features_pictures_were_measured_on_is_told(tmp_path: Path) -> None:
+    ended = {name: Result(0, "", 1, 1.0, {"frechet": {"value": 2.0}, "extractor": f"net-{name}"}) for name in "ab"}
+    alone = summary(tmp_path, "[axes.method]\na = {}\n", {"a": ended["a"]})
+    assert "; on the features of net-a; minutes" in markdown(alone)
+    both = summary(tmp_path, "[axes.method]\na = {}\nb = {}\n", ended)
+    assert "; on the features of net-a or net-b, whose figures are not comparable; minutes" in markdown(both)
+    assert to_json(both)["extractors"] == ["net-a", "net-b"]
+
+
 def test_columns_of_what_has_other_figures(tmp_path: Path) -> None:
     ended = {"a": Result(0, "", 1, 1.0, {"samples": 9, "modes": 8, "share": {"value": 0.5}})}
     text = "[axes.method]\na = {}\n"
@@ -662,7 +672,9 @@ def test_the_plot_stands_alone_and_tells_settings_apart(tmp_path: Path) -> None:
     assert texts == list(ended)
     looks = re.findall(r"path\.s\d+ \{ stroke: (\S+); stroke-width: 2; stroke-dasharray: (.*?); \}", drawn)
     assert len(set(looks)) == 20
-    bottom = float((root.get("viewBox") or "").split()[3])
+    right, bottom = map(float, (root.get("viewBox") or "").split()[2:])
+    assert right >= WIDTH + 10  # the number at the end of the axis is not cut
+    assert ".sheet svg { overflow: visible; }" in drawn
     assert all(float(text.get("y", "0")) < bottom for text in root.findall("{http://www.w3.org/2000/svg}text"))
 
 

@@ -31,9 +31,33 @@ def _classified(evaluation: Evaluation) -> list[str]:
 
 
 def table(evaluation: Evaluation) -> list[str]:
-    """Write the table of a model card, in Markdown, a line each."""
+    """Write the table of a model card, in Markdown, a line each; below it what a semi-supervised critic can do."""
     rows = [f"| {' | '.join(row)} |" for row in _shown(evaluation).rows(evaluation)]
-    return [_shown(evaluation).head, "|---|---|---|", *rows]
+    taught = classification(evaluation)
+    return [
+        _shown(evaluation).head,
+        "|---|---|---|",
+        *rows,
+        *(["", f"{taught[0].upper()}{taught[1:]}."] if taught else []),
+    ]
+
+
+def classification(evaluation: Evaluation) -> str:
+    """Say how well the critic classifies where it was taught to, beside a net taught by the labels alone."""
+    if not (figure := evaluation.get("classification")):
+        return ""
+    value, supervised = share(figure["value"], 2), share(figure["supervised"], 2)
+    ends = [share(figure[end], 2) for end in ("low", "high") if figure.get(end) is not None]
+    spread = f" (95 %: {' to '.join(ends)})" if ends else ""
+    return (
+        f"test error {value}{spread} with {figure['labels']:,} labels a class, on {figure['rows']:,} held-out samples; "
+        f"a net taught by these labels alone has {supervised}"
+    )
+
+
+def share(value: float, decimals: int = 1) -> str:
+    """Write 0..1 as a percentage."""
+    return f"{100 * value:.{decimals}f} %"
 
 
 def _of_text(evaluation: Evaluation) -> Iterator[Row]:

@@ -10,3 +10,9 @@ def folder(name: str) -> Path:
     package = Path(__file__).parent
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
+
+
+def presets() -> list[str]:
+    """Return the names of the presets that come with textgan: paths within `configs`."""
+    root = folder("configs")
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.toml"))

@@ -111,8 +111,9 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
     ward = Ward(guarded()(log.row), watch.note, t.log_every, t.evaluate_every)
     for row in read(folder):
         ward.judge(row)
+    # before signals are only remembered: what measures may have a net to train, which one would wait for
+    evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log))
     with Interrupt() as interrupt:
-        evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log))
         hooks = Hooks(evaluate, save, ward, watch, interrupt)
         try:
             plan = plan_of(config, parts.device)

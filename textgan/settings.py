@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from textgan.config import Config
 from textgan.errors import CorruptError, UsageError, near_miss
-from textgan.resources import folder
+from textgan.resources import folder, presets
 
 PREFIX = "TEXTGAN_"
 NOT_SETTINGS = frozenset({"TEXTGAN_CACHE", "TEXTGAN_TEST_DATA"})
@@ -104,12 +104,6 @@ def resolve_for_corpus(
     """
     preset, settings = suits(resolve(preset_or_file, **layers).config.corpus.name)
     return resolve(preset if preset_or_file is None else preset_or_file, suits=settings, **layers)
-
-
-def presets() -> list[str]:
-    """Return the names of the presets that come with textgan: paths within `configs`."""
-    root = folder("configs")
-    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.toml"))
 
 
 @cache

@@ -72,7 +72,8 @@ def present(album: Album, out: str | None, told: dict[str, Any], as_json: bool) 
         click.echo(json.dumps(told | labels | {"files": files}, ensure_ascii=False))
         return
     rows = [printable(name) for name in album.classes if name is not None and len(album.classes) > 1]
-    click.echo(f"{album.count:,} pictures are in {printable(out)}", err=True)
+    told_of = "1 picture is" if album.count == 1 else f"{album.count:,} pictures are"
+    click.echo(f"{told_of} in {printable(out)}", err=True)
     if rows:
         click.echo(f"{album.each:,} of each, in this order: {', '.join(rows)}", err=True)
 

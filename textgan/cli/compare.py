@@ -26,9 +26,9 @@ Examples:
   textgan train -c baseline_lm --run runs/lm && textgan compare runs/gan runs/lm
   textgan compare runs/digits runs/other           two runs on the same pictures
 
-All are measured with as many samples against the same held-out text. A difference is real where the 95 % intervals
-leave no room for chance; what cannot be told from the best is marked so. The n-gram models learn the same training
-text; `textgan train -c baseline_lm` trains a recurrent model of it by maximum likelihood: what a GAN gives
+All are measured with as many samples against the same held-out text or pictures. A difference is real where the 95 %
+intervals leave no room for chance; what cannot be told from the best is marked so. The n-gram models learn the same
+training text; `textgan train -c baseline_lm` trains a recurrent model of it by maximum likelihood: what a GAN gives
 for what it costs against that is a latent space, and lines made in one pass (samples a second are told)."""
 
 MODELS = "3-4"

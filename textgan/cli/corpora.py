@@ -24,7 +24,7 @@ Examples:
 
 Besides these names, `textgan prepare` and `textgan train --corpus` take a file, a folder, a glob, an archive, - for
 standard input, nltk:NAME, grammar:NAME or grammar:FILE.cfg, oracle:NAME, and hf:REPO[@CONFIG][:COLUMN] of the Hugging
-Face Hub."""
+Face Hub. Pictures of your own are `--corpus images --data FOLDER`."""
 
 
 @click.command(epilog=EPILOG)

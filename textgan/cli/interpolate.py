@@ -25,9 +25,10 @@ Examples:
                                                  smaller steps between other lines
   textgan interpolate --around 7 -n 10           ten lines near seed 7's
   textgan interpolate --around 7 --radius 0.1    nearer ones: 0 is seed 7's line itself, 1 any line
-  textgan interpolate --steps 12 --out strip.png of a model of pictures: twelve of them beside each other
 
-Of a model of pictures all said of lines holds for pictures, whose --out is that of textgan generate.
+\b
+Of a model of pictures, where all that is said of lines holds for pictures, and --out is that of textgan generate:
+  textgan interpolate --steps 12 --out strip.png twelve beside each other
 
 A seed stands for the first line that `textgan generate --seed` prints, and for the noise behind it. The path is an arc
 of the sphere near which the noise lies, in equal steps. Where symbols are drawn, every line has the draws of --from (or

@@ -24,11 +24,11 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "train": Entry("textgan.cli.train", "Train a GAN on text, or on toy points."),
-    "generate": Entry("textgan.cli.generate", "Print new lines from a trained model."),
-    "interpolate": Entry("textgan.cli.interpolate", "Print the lines between two seeds, or around one."),
-    "report": Entry("textgan.cli.report", "Measure samples against held-out text."),
-    "compare": Entry("textgan.cli.compare", "Measure several runs side by side, beside n-gram models."),
+    "train": Entry("textgan.cli.train", "Train a GAN on text, pictures or toy points."),
+    "generate": Entry("textgan.cli.generate", "Print new lines, or write new pictures, from a trained model."),
+    "interpolate": Entry("textgan.cli.interpolate", "Show the lines or pictures between two seeds, or around one."),
+    "report": Entry("textgan.cli.report", "Measure samples against held-out text or pictures."),
+    "compare": Entry("textgan.cli.compare", "Measure several runs side by side, those on text beside n-gram models."),
     "sweep": Entry(
         "textgan.cli.sweep", "Train a grid of settings and seeds, several at a time, to one table and plot."
     ),
@@ -48,6 +48,11 @@ Start here:
 \b
 Your own text, one sample a line:
   textgan train --corpus names.txt -s text.length=16 --minutes 3
+
+\b
+Pictures:
+  textgan train --corpus digits          minutes on two cores; --corpus images --data FOLDER takes your own
+  textgan generate -n 64 --out grid.png  as one picture; --out FOLDER/ writes single files
 
 \b
 Exit codes: 0 fine, 1 bad data or a runtime error, 2 usage, 3 a number beyond its limit, 4 diverged, 5 corrupt
@@ -81,7 +86,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def textgan() -> None:
-    """Train, sample, measure and compare GANs on discrete sequences: text, names, DNA, molecules."""
+    """Train, sample, measure and compare GANs: on discrete sequences, as text, DNA and molecules, and on pictures."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,7 +35,7 @@ SOUGHT = 1000  # samples whose nearest training pictures are sought for it
 CLASSES, EACH = 20, 10  # classes on it, and samples of each
 PATHS, STEPS = 4, 10
 LEGEND = (
-    "FD, KD: distances of features from held-out pictures' (lower is better); CS: how sure a classifier is, and how "
+    "{}, {}: distances of features from held-out pictures' (lower is better); {}: how sure a classifier is, and how "
     "evenly it finds its classes (higher is better); precision: samples that lie among real pictures; recall, "
     "coverage: real pictures that lie among samples; density: how thickly real pictures lie around samples; unique: "
     "different samples; copies: samples nearer to a training picture than 1 % of held-out ones are"
@@ -89,7 +89,8 @@ def _table(found: dict[str, Any]) -> Iterator[RenderableType]:
     """Yield what to print: counts, a row a figure, what they prove to be wrong."""
     from rich.text import Text
 
-    from textgan.report.likeness import classification, counts, faults, likenesses
+    from textgan.figures import SCORES, classification, picture_name
+    from textgan.report.likeness import counts, faults, likenesses
 
     yield Text(counts(found))
     table = _columns("", "generated", "95 % interval", "real pictures")
@@ -100,7 +101,8 @@ def _table(found: dict[str, Any]) -> Iterator[RenderableType]:
         yield Text(f"{taught[:1].upper()}{taught[1:]}.")
     for fault in faults(found):
         yield Text(f"Fault: {fault}.", style="bold red")
-    yield Text(LEGEND, style="dim")
+    scores = (picture_name(key, found["extractor"]).partition("[")[0] for key in SCORES)
+    yield Text(LEGEND.format(*scores), style="dim")
     for note in found["notes"]:
         yield Text(f"Note: {note}.", style="dim")
 
@@ -117,18 +119,20 @@ def compare(
     refuse_others(COMPARED, runs[0], "pictures")
     from textgan import assemble
     from textgan.kinds import image
-    from textgan.report.compare import side_by_side
+    from textgan.report.compare import side_by_side, verdicts
     from textgan.report.likeness import metrics
 
     _check(runs, trained)
     evaluate = image.closer(assemble.corpus_of(trained[0]), trained[0].config, tell)
     count = count or trained[0].config.evaluation.report_samples
     found = [evaluate(draw(run, of, count, seed)) for run, of in zip(runs, trained, strict=True)]
+    rows = side_by_side([list(metrics(of)) for of in found])
     if as_json:
         sides = [{"name": name, "report": of} for name, of in zip(names, found, strict=True)]
-        click.echo(json.dumps({"schema": 1, "seed": seed, "sides": sides}, ensure_ascii=False, allow_nan=False))
+        told = {"schema": 1, "seed": seed, "sides": sides, "metrics": verdicts(names, rows)}
+        click.echo(json.dumps(told, ensure_ascii=False, allow_nan=False))
         return
-    show(_compared(names, found, side_by_side([list(metrics(of)) for of in found])))
+    show(_compared(names, found, rows))
 
 
 def _check(runs: Sequence[Path], trained: Sequence[Model]) -> None:

@@ -1,4 +1,4 @@
-"""`textgan report`: samples against held-out text."""
+"""`textgan report`: samples against held-out ones."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ Examples:
   textgan report runs/8gaussians                   of a run on points: its modes, and how far it is off
   textgan report runs/digits --html report.html    of a run on pictures: distances, and a page that shows them
   textgan report runs/digits --fail-above frechet=30 --fail-below recall=0.5
+
+\b
+Figures of pictures:
+  frechet, kernel, class_score, precision, recall, density, coverage, unique, copies.features, copies.pixels
 
 JSD is the Jensen-Shannon divergence of character n-grams in bits, 0 to 1, lower is better. It falls with the number
 of lines, so read it beside its floor: real text at the same count. The ladder places it among samples of 1- to
@@ -78,7 +82,7 @@ def orders(context: click.Context, parameter: click.Parameter, value: str) -> tu
 )
 @click.option("--compat", metavar="NAME", default="", help="Measure as wgan-gp, texygen or textgan-pytorch does.")
 @click.option("--encoder", metavar="NAME|PATH", default="lsa", help="Of frechet and mauve: lsa, a folder, a hub model.")
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Samples of a run (as its settings say).")
+@click.option("--count", type=click.IntRange(min=2), metavar="N", help="Samples of a run (as its settings say).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, help="Seed of all that is drawn (0).")
 @click.option("--fail-above", multiple=True, metavar="NAME=X", help="Exit with 3 if that number is above X.")
 @click.option("--fail-below", multiple=True, metavar="NAME=X", help="Exit with 3 if that number is below X.")
@@ -99,7 +103,7 @@ def report(
     pieces: Path | None,
     **request: Any,
 ) -> None:
-    """Measure the newest run, RUN, or a file of samples against held-out text.
+    """Measure the newest run, RUN, or a file of samples against held-out text; a run on pictures against pictures.
 
     Of a run, report.json is written into its folder.
     """

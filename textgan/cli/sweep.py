@@ -37,7 +37,7 @@ EPILOG = """\b
 An example, methods.toml, of 2 methods x 3 seeds, each for 3 minutes of processor time:
   [sweep]
   jobs = 2                                 # cells at a time; by default one a core
-  columns = ["jsd.4", "words", "unique"]   # figures of the table; the first is drawn
+  columns = ["jsd.4", "words", "unique"]   # figures, of pictures such as frechet and recall; the first is drawn
   [settings]
   corpus.name = "names.txt"
   training.steps = 1_000_000

@@ -28,7 +28,9 @@ Examples:
   textgan train -c runs/first --seed 1                 the same settings again, another seed
   textgan train --corpus billion_word --data FOLDER    the paper's experiment: days on a CPU, where -c quick fits
   textgan train -c wgan_gp --dry-run                   build it all, count its parameters, train nothing
-  textgan train --corpus 8gaussians                    points of the plane; pictures of the critic in runs/NAME/pictures
+  textgan train --corpus 8gaussians                    points of the plane; the critic is drawn in runs/NAME/pictures
+  textgan train --corpus digits                        pictures, minutes on two cores
+  textgan train --corpus images --data FOLDER          your own pictures, a subfolder a class if they have classes
 
 `textgan config show --describe` explains every setting that -s takes. Ctrl-C saves a checkpoint and stops; --resume
 goes on from it."""
@@ -64,7 +66,7 @@ def train(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Train a GAN on text or points, and leave a run: its model, checkpoints, samples and figures."""
+    """Train a GAN on text, pictures or points, and leave a run: its model, checkpoints, samples and figures."""
     folder = _folder(run, resume)
     if resume and preset_or_file is None and folder is not None and (folder / "run.json").is_file():
         preset_or_file = str(folder)

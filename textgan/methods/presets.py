@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textgan.methods import METHODS
 from textgan.methods.method import BLANK, Recipe
-from textgan.resources import folder
+from textgan.resources import folder, presets
 
 if TYPE_CHECKING:
     from textgan.config import Config
@@ -28,8 +28,6 @@ class Preset(NamedTuple):
 
 def read() -> list[Preset]:
     """Read the heads of all presets, by name."""
-    from textgan.settings import presets
-
     return [parse(name, (folder("configs") / f"{name}.toml").read_text(encoding="utf-8")) for name in presets()]
 
 
@@ -84,7 +82,7 @@ def _judged(config: Config) -> bool:
 
 @cache
 def _configs() -> Mapping[str, Config]:
-    from textgan.settings import presets, resolve
+    from textgan.settings import resolve
 
     return {name: resolve(name).config for name in presets()}
 

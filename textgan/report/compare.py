@@ -39,22 +39,24 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return strict JSON: each side's report, and for each number the best and those level with it."""
-        verdicts: dict[str, Any] = {}
-        for row in self.rows:
-            best = None if row.best is None else self.names[row.best]
-            level = None
-            if row.level is not None:
-                level = [name for name, is_level in zip(self.names, row.level, strict=True) if is_level]
-            verdict = {"best": best, "level": level}
-            if row.key:
-                verdicts.setdefault(row.name, {})[row.key] = verdict
-            else:
-                verdicts[row.name] = verdict
         sides = [
             {"name": name, "facts": dict(facts), "report": report.to_json()}
             for name, facts, report in zip(self.names, self.facts, self.reports, strict=True)
         ]
-        return {"schema": SCHEMA, "sides": sides, "metrics": verdicts}
+        return {"schema": SCHEMA, "sides": sides, "metrics": verdicts(self.names, self.rows)}
+
+
+def verdicts(names: Sequence[str], rows: Sequence[Row]) -> dict[str, Any]:
+    """Return as strict JSON which side is best at each number, and which ones are level with it."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        level = None if row.level is None else [name for name, so in zip(names, row.level, strict=True) if so]
+        verdict = {"best": None if row.best is None else names[row.best], "level": level}
+        if row.key:
+            found.setdefault(row.name, {})[row.key] = verdict
+        else:
+            found[row.name] = verdict
+    return found
 
 
 def compare(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from textgan.figures import share
 from textgan.metrics.metric import Metric
 from textgan.report.measure import Report
 
@@ -27,11 +28,6 @@ class Family(NamedTuple):
 
 
 # --- how numbers are written ----------------------------------------------------------------------------------------
-
-
-def share(value: float) -> str:
-    """Write 0..1 as a percentage."""
-    return f"{100 * value:.1f} %"
 
 
 def fine(value: float) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textgan.figures import COPIES, figure_of, picture_name
+from textgan.figures import COPIES, classification, figure_of, picture_name
 from textgan.pixels import Pictures
 from textgan.report.charts import Axis, Series, lines
 from textgan.report.document import Section, Tile, beside, configuration, document, glance, head, numbers, sentences
 from textgan.report.figures import figure
-from textgan.report.likeness import classification, counts, faults, likenesses
+from textgan.report.likeness import counts, faults, likenesses
 from textgan.report.markup import plain
 from textgan.report.pictures import data_uri, grid, zoomed
 
@@ -81,8 +81,8 @@ def _tiles(found: Mapping[str, Any]) -> Iterator[Tile]:
 
 
 def _sections(gallery: Gallery) -> Iterator[Section]:
-    sides = [("Generated", gallery.samples), ("Held-out", gallery.real)]
-    shown = "".join(_figure(side, f"{name} pictures.") for name, side in sides if len(side))
+    sides = [("generated", gallery.samples), ("held-out", gallery.real)]
+    shown = "".join(_figure(side, f"{len(side):,} {name} pictures.") for name, side in sides if len(side))
     yield Section("pictures", "Pictures", f'<div class="sides">{shown}</div>' if shown else "")
     yield Section("classes", "By class", "".join(_strip(of, name) for name, of in gallery.classes))
     yield Section("paths", "Between two points of latent space", _paths(gallery.paths))
@@ -148,6 +148,7 @@ def _pairs(pairs: Sequence[Pair]) -> str:
 def _curves(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The figures at each evaluation beside real pictures', and the losses."""
     rows = [(row["step"], row["evaluation"]) for row in history if row.get("evaluation")]
+    counted = f", of {' or '.join(f'{n:,}' for n in sorted({found['samples'] for _, found in rows}))} samples"
     for key in DRAWN:
         measured = [(step, figure) for step, found in rows if (figure := figure_of(found, key))]
         series = [
@@ -155,16 +156,16 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             for kind, side in (("real", "floor"), ("samples", "value"))
         ]
         name = picture_name(key, rows[-1][1]["extractor"]) if rows else key
-        yield _curve(name, series, Axis(name, low=0), list(LEGEND))
+        yield _curve(name, series, Axis(name, low=0), list(LEGEND), counted)
     for player in PLAYERS:
         points = [(row["step"], row[player]["loss"]) for row in history if "loss" in row.get(player, {})]
         yield _curve(f"loss of the {player}", [Series("samples", _means(points))], Axis("loss"), ())
 
 
-def _curve(name: str, series: Sequence[Series], axis: Axis, kinds: Sequence[str]) -> str:
+def _curve(name: str, series: Sequence[Series], axis: Axis, kinds: Sequence[str], counted: str = "") -> str:
     title = f"{name[:1].upper()}{name[1:]}"
     chart = lines(f"{title} over training", series, Axis("step", low=0), axis)
-    return figure(chart, f"{title} as training went on.", kinds, legend=LEGEND)
+    return figure(chart, f"{title} as training went on{counted}.", kinds, legend=LEGEND)
 
 
 def _means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
-from textgan.figures import COPIES, PICTURES, figure_of, picture_figure, picture_name
+from textgan.figures import COPIES, PICTURES, figure_of, picture_figure, picture_name, share
 from textgan.metrics.metric import Metric
 from textgan.report.document import Figure
 
@@ -39,6 +39,10 @@ SOUND = {
 }
 """Between which multiples of real pictures' own a share lies where nothing is plainly wrong, and what is wrong else."""
 
+FEWEST = 30  # samples below which nothing is concluded
+PARTLY = {"precision to coverage": "precision", "copies": COPIES[0]}
+"""Figures that are of fewer pictures where there are many, and the place of one whose counts are theirs."""
+
 
 def likenesses(found: Evaluation) -> Iterator[Figure]:
     """Yield the figures that an evaluation has, as they are written."""
@@ -61,30 +65,26 @@ def metrics(found: Evaluation) -> Iterator[Metric]:
 
 
 def counts(found: Evaluation) -> str:
-    """Say how many pictures were measured against how many, and by whose features."""
-    return (
-        f"{found['samples']:,} generated pictures against {found['reference']:,} held-out ones, "
-        f"on the features of {found['extractor']}."
-    )
-
-
-def classification(found: Evaluation) -> str:
-    """Say how well the critic classifies where it was taught to, beside a net taught by the labels alone."""
-    if not (figure := found.get("classification")):
-        return ""
-    spread = "" if figure.get("low") is None else f" (95 %: {figure['low']:.2%} to {figure['high']:.2%})"
-    return (
-        f"test error {figure['value']:.2%}{spread} with {figure['labels']:,} labels a class, on {figure['rows']:,} "
-        f"held-out pictures; a net taught by these labels alone has {figure['supervised']:.2%}"
-    )
+    """Say how many pictures were measured against how many, by whose features, and how many stand for real ones."""
+    usual = {side: found[side] for side in ("samples", "reference")}
+    said = [
+        f"{found['samples']:,} generated pictures against {found['reference']:,} held-out ones, on the features of "
+        f"{found['extractor']}"
+    ]
+    for name, key in PARTLY.items():
+        of = {side: figure_of(found, key).get(side, count) for side, count in usual.items()}
+        if of != usual:
+            said.append(f"{name} by {of['samples']:,} against {of['reference']:,}")
+    said.append(f"real pictures: {found['floor_samples']:,} training pictures in the samples' place")
+    return "; ".join(said) + "."
 
 
 def faults(found: Evaluation) -> list[str]:
-    """Say what the figures prove to be wrong, the plainest first."""
-    said = []
-    for key, (least, most, text) in SOUND.items():
+    """Say what the figures prove to be wrong, the plainest first; nothing of few samples."""
+    said: list[str] = []
+    for key, (least, most, text) in SOUND.items() if found["samples"] >= FEWEST else ():
         figure = figure_of(found, key)
         if figure and figure["floor"] and not least <= figure["value"] / figure["floor"] <= most:
-            value, floor = (f"{figure[side]:.1%}" for side in ("value", "floor"))
+            value, floor = (share(figure[side]) for side in ("value", "floor"))
             said.append(f"{text.format(value)} (real pictures: {floor})")
     return said

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from textgan.figures import share
 from textgan.metrics.metric import Metric
-from textgan.report.families import GROUPS, SATURATED, Family, coarse, family, fine, noise, share
+from textgan.report.families import GROUPS, SATURATED, Family, coarse, family, fine, noise
 from textgan.report.measure import Report
 
 DIRECTIONS = {

@@ -19,11 +19,13 @@ from textgan.report.markup import plain
 
 Curve = Sequence[tuple[float, float]]
 PLACES = 24  # of a curve's mean over seeds
+MARGIN = 16  # beside a plot, into which the number at the end of its axis reaches
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
 """Told apart by the colour-blind (Okabe & Ito 2008, but for the last two)."""
 DASHES = ("none", "6 3", "2 3", "8 3 2 3")  # one after the other, where the colours are used up
 STYLE = """
 .sheet { font: 12px system-ui, sans-serif; background: #fff; }
+.sheet svg { overflow: visible; }
 .sheet text { fill: #1c1e21; }
 .sheet text.tick, .sheet text.name { fill: #5a6068; }
 .sheet path { fill: none; stroke: #dcdfe3; }
@@ -83,6 +85,8 @@ class Summary:
     rows: tuple[Row, ...]
     counts: Mapping[str, tuple[int, ...]]
     """How many samples, and how many rows of reference, were measured."""
+    extractors: tuple[str, ...] = ()
+    """Whose features pictures were measured on; figures on those of several are not comparable."""
 
     @property
     def floors(self) -> dict[str, float]:
@@ -132,6 +136,9 @@ def caption(summary: Summary) -> str:
     """Say in a sentence what was counted."""
     told = {name: " or ".join(f"{count:,}" for count in counts) for name, counts in summary.counts.items()}
     words = [f"{told[name]} {what}" for name, what in COUNTED.items() if name in told]
+    apart = ", whose figures are not comparable" if len(summary.extractors) > 1 else ""
+    if summary.extractors:
+        words.append(f"on the features of {' or '.join(summary.extractors)}{apart}")
     return "; ".join(["mean ± standard deviation over seeds", *words, "minutes of processor time"]) + "."
 
 
@@ -159,8 +166,8 @@ def plot(summary: Summary) -> str:
     height = HEIGHT + (len(drawn) + 1) * (LINE + 3)
     style = STYLE + "".join(_rules(i) for i in range(len(drawn)))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="sheet" viewBox="0 0 {WIDTH} {height:g}" '
-        f'width="{2 * WIDTH}"><style>{style}</style><rect width="100%" height="100%" fill="#fff"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="sheet" viewBox="0 0 {WIDTH + MARGIN} {height:g}" '
+        f'width="{2 * (WIDTH + MARGIN)}"><style>{style}</style><rect width="100%" height="100%" fill="#fff"/>'
         f"{sized}{below}</svg>\n"
     )
 
@@ -278,6 +285,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "columns": list(summary.columns),
         "floors": summary.floors,
         "counts": {name: list(counts) for name, counts in summary.counts.items()},
+        "extractors": list(summary.extractors),
         "rows": [
             {
                 "setting": list(row.setting),

@@ -70,7 +70,9 @@ def cell(row: Row, side: int, show: Callable[[float], str]) -> str:
     metric = row.values[side]
     if metric is None or (metric.value is None and not metric.infinite):
         return "-"
-    mark = "*" if side == row.best else "~" if row.level and row.level[side] else " "
+    best = None if row.best is None else row.values[row.best]
+    equal = best is not None and metric.value == best.value
+    mark = "*" if equal else "~" if row.level and row.level[side] else " "
     return f"{'∞' if metric.value is None else show(metric.value)}{mark}"
 
 

@@ -40,7 +40,9 @@ def summarise(
         for name in COUNTED
     }
     axes = tuple(shorts([axis.key for axis in sweep.rows]).values())
-    return Summary(sweep.name, axes, columns, rows, {name: found for name, found in counts.items() if found})
+    counts = {name: found for name, found in counts.items() if found}
+    extractors = tuple(sorted({metrics["extractor"] for metrics in ended if "extractor" in metrics}))
+    return Summary(sweep.name, axes, columns, rows, counts, extractors)
 
 
 def usual(known: Iterable[str]) -> tuple[str, ...]:

@@ -108,7 +108,10 @@ def text_chunks(stream: Stream, start: int = 0) -> Iterator[bytes]:
 
 def _refuse_binary(data: bytes, name: str) -> None:
     if b"\0" in data:
-        raise TextganError(f"{name} is a binary file (it holds NUL bytes); save it as plain UTF-8 text")
+        raise TextganError(
+            f"{name} is a binary file (it holds NUL bytes); save it as plain UTF-8 text, or name pictures "
+            "with --corpus images --data FOLDER"
+        )
 
 
 def text_blocks(stream: Stream, start: int = 0) -> Iterator[bytes]:
