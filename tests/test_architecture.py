@@ -62,7 +62,8 @@ ALLOWED = {
         "spaces",
         "symbols",
     },
-    "checks": {"config", "errors", "game", "kinds", "nets"},
+    "opening": BOTTOM | {"config", "corpora", "pixels", "plane", "symbols"},
+    "checks": {"config", "errors", "game", "kinds", "nets", "opening"},
     "semi_supervised": BOTTOM | {"config", "corpora", "metrics", "training", "transfers"},
     "assemble": BOTTOM
     | {
@@ -74,12 +75,13 @@ ALLOWED = {
         "memory",
         "model",
         "nets",
+        "opening",
         "semi_supervised",
         "spaces",
         "training",
     },
     "measure": BOTTOM | {"assemble", "game", "kinds", "nets", "semi_supervised", "training"},
-    "runs": BOTTOM | {"assemble", "checks", "config", "game", "measure", "model", "training", "__version__"},
+    "runs": BOTTOM | {"assemble", "checks", "config", "game", "measure", "model", "opening", "training", "__version__"},
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
@@ -96,6 +98,7 @@ ALLOWED = {
         "methods",
         "metrics",
         "model",
+        "opening",
         "oracles",
         "pixels",
         "report",
@@ -145,6 +148,7 @@ LIBRARIES = {
 """The libraries of the rooms that may not take any; the others may."""
 
 CONFIG_READERS = {
+    "opening",
     "cli",
     "settings",
     "methods",
@@ -163,6 +167,7 @@ LIGHT = (
     "corpora",
     "methods",
     "metrics",
+    "opening",
     "oracles",
     "report",
     "settings",

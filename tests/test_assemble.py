@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from textgan import assemble, measure
-from textgan.assemble import build, build_critic, choose_device, dry_run, open_corpus, reference, settled
+from textgan.assemble import build, build_critic, choose_device, dry_run, reference, settled
 from textgan.checks import check
 from textgan.config import Config
 from textgan.errors import TextganError, UsageError
 from textgan.game.objectives import OBJECTIVES, logistic_critic
-from textgan.kinds import name_of
 from textgan.kinds import text as texts
 from textgan.model import build_generator, load
+from textgan.opening import kind_of, open_corpus, summary
 from textgan.resources import presets
 from textgan.settings import resolve
 from textgan.spaces import Image, Text
@@ -33,7 +33,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of_kind(kind: str) -> list[str]:
-    return [name for name in presets() if name_of(resolve(name).config.corpus.name) == kind]
+    return [name for name in presets() if kind_of(resolve(name).config) == kind]
 
 
 @pytest.mark.parametrize("name", of_kind("image"))
@@ -288,7 +288,7 @@ def test_rows_go_to_the_terms_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_summary_is_one_line(tiny_text: Path) -> None:
     corpus = open_corpus(smoke(tiny_text))
-    line = texts.summary(corpus)
+    line = summary(corpus)
     assert "\n" not in line
     assert f"{len(corpus.train.ids):,} training" in line
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from textgan.assemble import build, build_on, open_corpus, plan_of
-from textgan.checks import AT_ONE, BENT, DROPPING, LABELLED, LAYERED, PIECEWISE_LINEAR, check, check_corpus
+from textgan.assemble import build, build_on, plan_of
+from textgan.checks import AT_ONE, BENT, DROPPING, LABELLED, LAYERED, PIECEWISE_LINEAR, check
 from textgan.config import Config
 from textgan.corpora.prepare import Corpus
 from textgan.errors import UsageError
@@ -22,6 +22,7 @@ from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.relaxations import DRAWN_AT_ONE, RELAXATIONS
 from textgan.game.terms import TERMS
 from textgan.nets import CRITICS, CRITICS_OF, GENERATORS_OF
+from textgan.opening import check_corpus, open_corpus
 from textgan.settings import resolve
 from textgan.training.loop import play_step
 

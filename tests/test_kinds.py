@@ -18,12 +18,14 @@ from textgan import assemble, kinds, measure
 from textgan.assemble import build
 from textgan.checks import check
 from textgan.cli.main import main
+from textgan.config import Config
 from textgan.corpora.toys import TOYS
 from textgan.errors import CorruptError, UsageError
 from textgan.game.terms import TERMS
 from textgan.kinds import toy
 from textgan.nets import CRITICS_OF, GENERATORS_OF
 from textgan.nets.plane import PlaneCritic
+from textgan.opening import OPENERS, kind_of
 from textgan.settings import resolve
 from textgan.spaces import SPACES
 
@@ -48,7 +50,7 @@ def textgan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
 
 
 def test_every_kind_stands_in_every_table() -> None:
-    assert kinds.KINDS.keys() == SPACES.keys() == GENERATORS_OF.keys() == CRITICS_OF.keys()
+    assert kinds.KINDS.keys() == OPENERS.keys() == SPACES.keys() == GENERATORS_OF.keys() == CRITICS_OF.keys()
     for kind in kinds.KINDS.values():
         assert set(kind.terms) <= TERMS.keys()
 
@@ -60,10 +62,10 @@ def test_every_kind_stands_in_every_table() -> None:
         ("names", "text"),
         ("my.txt", "text"),
         ("cifar10", "image"),
-    ],  # says itself that it is not yet
+    ],
 )
 def test_the_kind_of_a_corpus(corpus: str, kind: str) -> None:
-    assert kinds.name_of(corpus) == kind
+    assert kind_of(Config.model_validate({"corpus": {"name": corpus}})) == kind
 
 
 # --- what cannot be -----------------------------------------------------------------------------------------------

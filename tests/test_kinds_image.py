@@ -19,6 +19,7 @@ from textgan.errors import CorruptError, UsageError
 from textgan.features import classifier
 from textgan.kinds.image import IMAGE, KEPT
 from textgan.model import build_generator
+from textgan.opening import open_corpus
 from textgan.resources import presets
 from textgan.settings import read_toml, resolve
 from textgan.spaces import Image
@@ -142,7 +143,7 @@ def test_what_pictures_alone_have_is_refused_elsewhere(preset: str, flags: dict[
 
 def test_pictures_have_no_text_to_compare() -> None:
     with pytest.raises(UsageError, match="digits is pictures, which have no text to compare"):
-        assemble.text_of(assemble.open_corpus(resolve("digits").config))
+        assemble.text_of(open_corpus(resolve("digits").config))
 
 
 def test_a_model_whose_sizes_are_forged_is_refused(textgan: Command, tmp_path: Path) -> None:

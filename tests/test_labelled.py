@@ -24,6 +24,7 @@ from textgan.errors import UsageError
 from textgan.game.conditions import bind_critic
 from textgan.model import load
 from textgan.nets.conditional import AuxiliaryCritic, ConditionalGenerator, ProjectionCritic
+from textgan.opening import open_corpus
 from textgan.runs import Silence
 from textgan.settings import resolve
 from textgan.training import checkpoint
@@ -65,8 +66,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def configured(text: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
     """Settings of a small run on that text, whose lines now have labels."""
-    unlabelled = assemble.open_corpus
-    monkeypatch.setattr(assemble, "open_corpus", lambda *arguments: labelled(unlabelled(*arguments)))
+    monkeypatch.setattr(assemble, "open_corpus", lambda *arguments: labelled(open_corpus(*arguments)))
 
     def config(**flags: Any) -> Config:
         keys = {"corpus.name": str(text), "text.length": 8, "evaluation.samples": 50}

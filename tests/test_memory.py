@@ -64,7 +64,7 @@ def test_every_net_of_pictures_was_measured() -> None:
 
 
 def test_pictures_are_refused_by_each_nets_own_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = resolve("digits", flags={"training.batch": 2, "critic.batch": 64}).config
+    config = resolve("digits", flags={"training.batch": 2, "critic.batch": 64, "critic.width": 48}).config
     monkeypatch.setattr(memory, "available", lambda: 6_000_000)
     with pytest.raises(TextganError, match=r"resnet of critic\.width 48 on a batch of 64 pictures of 8 x 8"):
         assemble.check_memory(config, Image(8, 1), torch.device("cpu"))

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from textgan import assemble, checks, kinds, runs
+from textgan import assemble, kinds, opening, runs
 from textgan.assemble import build
 from textgan.checks import check
 from textgan.config import Config
@@ -175,7 +175,8 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
     """Settings of a small semi-supervised run on those points."""
     corpus = points(open_toy("8gaussians"))
     monkeypatch.setattr(assemble, "open_corpus", lambda *arguments: corpus)
-    monkeypatch.setitem(checks.ONLY_OF, "image", ())
+    pictures = replace(opening.OPENERS["image"], only=())
+    monkeypatch.setitem(opening.OPENERS, "image", pictures)
     monkeypatch.setitem(kinds.KINDS, "toy", replace(TOY, look=lambda sight: ({}, {})))  # which draws another critic
 
     def config(**changes: Any) -> Config:

@@ -12,7 +12,7 @@ import torch
 from test_loop import POINTS, ROWS, SOURCE, assert_same, point_state
 from torch import Tensor, nn
 
-from textgan.assemble import build_on, open_corpus, plan_of
+from textgan.assemble import build_on, plan_of
 from textgan.contract import Constraint, Term
 from textgan.game.likelihood import likelihood
 from textgan.game.objectives import OBJECTIVES
@@ -21,6 +21,7 @@ from textgan.game.policy import policy_gradient
 from textgan.game.relaxations import RELAXATIONS
 from textgan.game.steps import Game
 from textgan.nets import CRITICS, GENERATORS
+from textgan.opening import open_corpus
 from textgan.settings import resolve
 from textgan.training import checkpoint
 from textgan.training.loop import SCHEDULES, Plan, play_step

@@ -32,6 +32,7 @@ from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF
 from textgan.nets.conditional import ClassifyingCritic
 from textgan.nets.layers import chosen
 from textgan.nets.minibatch import MinibatchCritic
+from textgan.opening import describe, open_corpus, summary
 from textgan.semi_supervised import labelled_rows
 from textgan.spaces import Space, space_of
 from textgan.training import sampler
@@ -71,13 +72,6 @@ def settled(config: Config) -> Config:
         paths = {"name": None if c.name in cards.names() else absolute(c.name, cache), "data": absolute(c.data, cache)}
     found = {key: path for key, path in paths.items() if path is not None}
     return config.model_copy(update={"corpus": c.model_copy(update=found)})
-
-
-def open_corpus(
-    config: Config, tell: Callable[[str], None] = lambda line: None, show: Show = lambda stage, lines, share: None
-) -> Corpus[Any]:
-    """Prepare the corpus of a configuration, or find it ready."""
-    return kinds.KINDS[kinds.name_of(config.corpus.name)].open(config, tell, show)
 
 
 def choose_device(name: str) -> torch.device:
@@ -287,27 +281,10 @@ def dry_run(config: Config, tell: Callable[[str], None] = lambda line: None) -> 
         "generator_parameters": count(parts.state.generator),
         "critic_parameters": count(parts.state.critic),
         "corpus": describe(parts.corpus),
-        "summary": parts.kind.summary(parts.corpus),
+        "summary": summary(parts.corpus),
         "device": str(parts.device),
         "steps": config.training.steps,
     }
-
-
-def describe(corpus: Corpus[Any]) -> dict[str, Any]:
-    """Say which corpus it is and how large, as JSON."""
-    return {
-        "name": corpus.name,
-        "fingerprint": corpus.fingerprint,
-        "train": len(corpus.train.ids),
-        "heldout": len(corpus.heldout.ids),
-        **kinds.KINDS[corpus.space.kind].extent(corpus.space),
-        "facts": corpus.facts,
-    }
-
-
-def summary(corpus: Corpus[Any]) -> str:
-    """Say in a line what a corpus holds."""
-    return kinds.KINDS[corpus.space.kind].summary(corpus)
 
 
 def model_of(parts: Parts, evaluation: dict[str, Any] | None) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from textgan import opening
 from textgan.config import Config
 from textgan.errors import UsageError, near_miss
 from textgan.game.constraints import CONSTRAINTS
@@ -11,11 +12,12 @@ from textgan.game.objectives import OBJECTIVES, logistic_critic
 from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.relaxations import DRAWN_AT_ONE
 from textgan.game.terms import TERMS
-from textgan.kinds import KINDS, name_of
+from textgan.kinds import KINDS
 from textgan.nets import CRITICS_OF, GENERATORS_OF
 from textgan.nets.minibatch import MINIBATCH
 from textgan.nets.norms import BY_LABEL
 from textgan.nets.sequence import halvings
+from textgan.opening import OPENERS, kind_of
 
 
 def check(config: Config) -> None:
@@ -29,19 +31,8 @@ def check(config: Config) -> None:
             raise UsageError(reason)
 
 
-def check_corpus(config: Config) -> None:
-    """Check what a corpus is prepared by, whatever is trained on it.
-
-    Raises:
-        UsageError: a setting is for another kind of corpus, with the reason.
-    """
-    for refusals in (_of_other_kinds, _of_corpus):
-        for reason in refusals(config):
-            raise UsageError(reason)
-
-
 def _names(config: Config) -> Iterator[str]:
-    kind = name_of(config.corpus.name)
+    kind = kind_of(config)
     named: list[tuple[str, str, Collection[str]]] = [
         ("generator.net", config.generator.net, GENERATORS_OF[kind]),
         ("critic.net", config.critic.net, CRITICS_OF[kind].keys() | {"none"}),
@@ -51,26 +42,10 @@ def _names(config: Config) -> Iterator[str]:
         *((f"game.penalties.{name}", name, PENALTIES | EQUALITIES) for name in config.game.penalties),
     ]
     parts = (part for k in KINDS for part in (*GENERATORS_OF[k], *CRITICS_OF[k], *KINDS[k].relaxations))
-    elsewhere = dict.fromkeys(parts, f" for {KINDS[kind].samples}")
+    elsewhere = dict.fromkeys(parts, f" for {OPENERS[kind].samples}")
     for key, name, table in named:
         if name not in table:
             yield f"{key}: there is no {name!r}{elsewhere.get(name, '')}{near_miss(name, table)}"
-
-
-def _of_other_kinds(config: Config) -> Iterator[str]:
-    kind, plain = name_of(config.corpus.name), Config()
-    for other, keys in ONLY_OF.items():
-        for key in keys if other != kind else ():
-            section, _, field = key.partition(".")
-            found, usual = getattr(config, section), getattr(plain, section)
-            if (getattr(found, field) != getattr(usual, field)) if field else found != usual:
-                about = f"is for {KINDS[other].samples}, and {config.corpus.name} is {KINDS[kind].samples}"
-                yield f"{key}: {about}; leave it out"
-
-
-def _of_corpus(config: Config) -> Iterator[str]:
-    if name_of(config.corpus.name) == "image" and config.corpus.errors == "replace":
-        yield "corpus.errors: nothing replaces what cannot be read of a picture; use strict or skip"
 
 
 def _sizes(config: Config) -> Iterator[str]:
@@ -90,7 +65,7 @@ def _sizes(config: Config) -> Iterator[str]:
 
 def _pictures(config: Config) -> Iterator[str]:
     side = config.image.side
-    if name_of(config.corpus.name) == "image" and side & (side - 1):
+    if kind_of(config) == "image" and side & (side - 1):
         yield f"image.side: nets double 4 pixels again and again, which never gives {side}; use a power of two, as 32"
     sides = (("generator", config.generator, GENERATORS_OF), ("critic", config.critic, CRITICS_OF))
     for key, player, nets in sides:
@@ -101,10 +76,10 @@ def _pictures(config: Config) -> Iterator[str]:
 
 
 def _terms(config: Config) -> Iterator[str]:
-    g, likelihood, kind = config.generator, config.likelihood, name_of(config.corpus.name)
+    g, likelihood, kind = config.generator, config.likelihood, kind_of(config)
     terms = [name for name in TERMS if getattr(config, name).weight]
     for term in (term for term in terms if term not in KINDS[kind].terms):
-        about = f"the term looks at symbols, and these are {KINDS[kind].samples}"
+        about = f"the term looks at symbols, and these are {OPENERS[kind].samples}"
         yield f"{term}.weight: must be 0 on {config.corpus.name}; {about}"
     for key, value in (("weight", likelihood.weight), ("pretrain", likelihood.pretrain)):
         if value and not hasattr(GENERATORS_OF[kind][g.net], "teacher"):
@@ -160,7 +135,7 @@ def _not_piecewise_linear(config: Config) -> tuple[str, str] | None:
     """A critic that is not linear between kinks, in words, and the setting of one that is; None of those that are."""
     net, nonlinearity = config.critic.net, config.critic.nonlinearity
     if net not in PIECEWISE_LINEAR:
-        known = [name for name in PIECEWISE_LINEAR if name in CRITICS_OF[name_of(config.corpus.name)]]
+        known = [name for name in PIECEWISE_LINEAR if name in CRITICS_OF[kind_of(config)]]
         return repr(net), f"critic.net={known[0]}"
     return None if nonlinearity == "relu" else (f"{net!r} with {nonlinearity}", "critic.nonlinearity=relu")
 
@@ -221,7 +196,7 @@ def _minibatch(config: Config) -> Iterator[str]:
     c = config.critic
     if c.minibatch == "none":
         return
-    if name_of(config.corpus.name) == "toy":
+    if kind_of(config) == "toy":
         yield f"critic.minibatch: the critic of points is drawn place by place, {c.minibatch} scores batches; use none"
     if c.net == "none":
         yield f"critic.minibatch: there is no critic that {c.minibatch} could tell of its batch; use none"
@@ -282,7 +257,7 @@ def _labels(config: Config) -> Iterator[str]:
 
 def _or(nets: Mapping[str, Collection[str]], able: Collection[str], config: Config) -> str:
     """The nets of a side that can, where there are some for this kind of sample."""
-    known = [name for name in nets[name_of(config.corpus.name)] if name in able]
+    known = [name for name in nets[kind_of(config)] if name in able]
     return f", or the net {' or '.join(known)}" if known else ""
 
 
@@ -298,7 +273,7 @@ def warnings(config: Config) -> Iterator[str]:
     minibatch, slopes = config.critic.minibatch, _slopes(config)
     if minibatch != "none" and slopes:
         yield f"with critic.minibatch={minibatch} the slopes of {slopes[0]} are those of a batch's summed scores"
-    by_position = hasattr(CRITICS_OF[name_of(config.corpus.name)].get(config.critic.net), "position_scores")
+    by_position = hasattr(CRITICS_OF[kind_of(config)].get(config.critic.net), "position_scores")
     hidden = [name for name in (minibatch, config.game.constraint) if name in {*MINIBATCH, *NORMALISATIONS}]
     if config.generator.relaxation == "reinforce" and by_position and hidden:
         yield f"with {hidden[0]} a sample has one score, and reinforce pays all its positions the same"
@@ -321,20 +296,11 @@ OF_A_BATCH = {"r1", "r2"}
 
 AT_ONE = ("count_critic", "window_likelihood", "likelihood")
 """Terms that take the softmax of the logits as they are."""
-ONLY_OF = {
-    "text": (
-        "text", "generator.temperature", "generator.final_temperature", "game.real_smoothing", "likelihood",
-        "corpus.deduplicate", "corpus.lower", "corpus.normalise", "corpus.shortest", "corpus.longest",
-    ),
-    "image": ("image", "corpus.labels_per_class", "evaluation.extractor", "evaluation.weights"),
-}  # fmt: skip
-"""Settings, and sections of them, that other kinds of samples have no use for."""
 PIECEWISE_LINEAR = ("downsampling", "paper", "mlp", "resnet", "resnet_growing", "resnet101", "dcgan", "none")
 """Critics made of sums, means and (leaky) ReLUs alone."""
 CHECKS = (
     _names,
-    _of_other_kinds,
-    _of_corpus,
+    *opening.CHECKS,
     _sizes,
     _pictures,
     _terms,

@@ -21,12 +21,13 @@ import torch
 
 from textgan import __version__
 from textgan import config as schema
-from textgan.assemble import Parts, build, describe, model_of, plan_of, settled
+from textgan.assemble import Parts, build, model_of, plan_of, settled
 from textgan.checks import moving
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import sweep, writing
 from textgan.measure import measure
+from textgan.opening import describe, summary
 from textgan.training import checkpoint, health
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
@@ -83,7 +84,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
             watch.note(f"{folder} already has its {told} sets a larger total")
             return Outcome(folder, start, 0.0, stopped, saved_metrics(folder, start), alarms(folder))
         parts = build(config, watch.note, watch.preparing)
-        watch.note(f"{parts.corpus.name}: {parts.kind.summary(parts.corpus)}")
+        watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
         crowd = crowding(torch.get_num_threads(), os.getloadavg()[0])
         for advice in filter(None, (parts.kind.advice(parts.corpus), crowd)):
             watch.note(advice)

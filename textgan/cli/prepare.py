@@ -36,8 +36,7 @@ stopped goes on where it was."""
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def prepare(corpus: str, preset_or_file: str | None, overrides: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Turn CORPUS into rows on disk: found by train, and by the next prepare, without reading it again."""
-    from textgan.assemble import open_corpus
-    from textgan.checks import check_corpus
+    from textgan.opening import check_corpus, open_corpus
 
     keys = {f"corpus.{name}": flags[name] for name in (*CORPUS_FLAGS, "processes")}
     config = resolved(preset_or_file, overrides, {"corpus.name": corpus} | keys).config
@@ -48,18 +47,18 @@ def prepare(corpus: str, preset_or_file: str | None, overrides: tuple[str, ...],
 
 
 def _json(corpus: Corpus[Any]) -> dict[str, Any]:
-    from textgan.assemble import describe
+    from textgan.opening import describe
 
     return {"schema": 1, **describe(corpus), "dropped": corpus.facts.get("dropped", {})}
 
 
 def _summary(corpus: Corpus[Any]) -> str:
-    from textgan.kinds import KINDS
+    from textgan.opening import summary
 
     facts = corpus.facts
     left_out = facts.get("dropped", {}) | facts.get("left_out", {})
     labels = [f"{count:,} {name}" for name, count in facts.get("labels", {}).items()]
-    lines = [f"{corpus.name}: {KINDS[corpus.space.kind].summary(corpus)}"]
+    lines = [f"{corpus.name}: {summary(corpus)}"]
     counted = [f"{facts['lines_read']:,} lines read"] if "lines_read" in facts else []
     if left_out:
         counted.append("left out: " + ", ".join(f"{count:,} {what}" for what, count in left_out.items()))

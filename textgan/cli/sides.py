@@ -124,12 +124,13 @@ def _of_corpus(name: str, data: str | None, max_chars: int | None) -> Sides:
     """
     from textgan import assemble
     from textgan.corpora import cards
+    from textgan.opening import open_corpus
     from textgan.settings import resolve_for_corpus
 
     length = None if max_chars is None else min(max(max_chars, SHORTEST), LONGEST)
     flags = {"corpus.name": name, "corpus.data": data, "text.length": length, "text.pad": "own"}
     config = resolve_for_corpus(None, cards.suits, flags=flags, environ=os.environ).config
-    corpus = assemble.open_corpus(config, tell)
+    corpus = open_corpus(config, tell)
     text = assemble.text_of(corpus)
     return Sides((), text.heldout, text.training, text.sources, corpus.space.characters, corpus=name)
 

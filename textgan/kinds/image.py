@@ -10,8 +10,6 @@ import numpy as np
 from textgan import memory
 from textgan.config import Config
 from textgan.corpora import matrix
-from textgan.corpora.images.prepare import PictureSettings, open_pictures
-from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.errors import UsageError
 from textgan.features.extractor import Extractor
@@ -25,16 +23,6 @@ from textgan.report.pictures import grid, png
 KEPT = 100  # pictures of an evaluation's samples that are kept, in a grid
 
 
-def open_images(config: Config, tell: Callable[[str], None], show: Show) -> Corpus[Pixels]:
-    """Prepare the pictures of a configuration's corpus, or find them ready."""
-    c, i = config.corpus, config.image
-    settings = PictureSettings(
-        side=i.side, channels=i.channels, heldout=c.heldout, errors=c.errors, max_pictures=c.max_lines,
-        column=c.column, label_column=c.label_column,
-    )  # fmt: skip
-    return open_pictures(c.name, settings, data=c.data, processes=c.processes, tell=tell, show=show)
-
-
 def check_memory(config: Config, space: Pixels, available: int | None) -> None:
     """Refuse nets that would not fit in so many bytes with what they hold of a batch."""
     g, c, batch = config.generator, config.critic, config.training.batch
@@ -42,15 +30,6 @@ def check_memory(config: Config, space: Pixels, available: int | None) -> None:
         side=space.side, generator=(g.net, g.width, batch), critic=(c.net, c.width, c.batch or batch),
         available=available,
     )  # fmt: skip
-
-
-def summary(corpus: Corpus[Pixels]) -> str:
-    """One line on a corpus: pictures, their size and classes."""
-    classes = len(corpus.facts["classes"])
-    return (
-        f"{len(corpus.train):,} training and {len(corpus.heldout):,} held-out {corpus.space.samples}"
-        f"{f' of {classes} classes' if classes else ''}; split: {corpus.facts['split']}"
-    )
 
 
 def evaluation(corpus: Corpus[Pixels], config: Config, count: int, tell: Callable[[str], None]) -> Evaluate:
@@ -117,14 +96,10 @@ def no_text(corpus: Corpus[Pixels]) -> Reference:
 
 
 IMAGE = Kind(
-    samples="pictures",
-    open=open_images,
     relaxations=BOUNDED,
     terms=("feature_matching",),
     told=lambda corpus: {"rows": ()},
     check_memory=check_memory,
-    extent=lambda space: dict(space.sizes),
-    summary=summary,
     advice=lambda corpus: None,
     evaluation=evaluation,
     kept=kept,

@@ -11,7 +11,6 @@ from torch import nn
 
 from textgan.config import Config
 from textgan.contract import Relaxation
-from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
 from textgan.game.steps import Game
 from textgan.metrics.lines import Lines
@@ -29,13 +28,6 @@ class Reference(NamedTuple):
     training: Lines
     sources: npt.NDArray[Any]
     """The line that each held-out row was cut from, (row,)."""
-
-
-class Open(Protocol):
-    """Makes the corpus of a configuration ready."""
-
-    def __call__(self, config: Config, tell: Callable[[str], None], show: Show) -> Corpus[Any]:
-        """Return its rows."""
 
 
 class Measured(Protocol):
@@ -68,9 +60,6 @@ def as_text(lines: Sequence[str]) -> tuple[str, bytes]:
 class Kind:
     """One kind of sample; `SPACES`, `GENERATORS_OF` and `CRITICS_OF` have its space and nets under the same name."""
 
-    samples: str
-    """What its samples are called."""
-    open: Open
     relaxations: Mapping[str, Relaxation]
     """Those that its generators can have."""
     terms: Collection[str]
@@ -79,10 +68,6 @@ class Kind:
     """What such a term is built with, besides its settings: its rows, in blocks, and what they are."""
     check_memory: Callable[[Config, Any, int | None], None]
     """Refuses batches in a space that would not fit in the free memory, where that is known."""
-    extent: Callable[[Any], Mapping[str, int]]
-    """How large its space is, for the record of a run."""
-    summary: Callable[[Corpus[Any]], str]
-    """A corpus in a line."""
     advice: Callable[[Corpus[Any]], str | None]
     """What may be wrong with a corpus, in a line, or None."""
     evaluation: Measured

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from textgan import memory
 from textgan.config import Config
-from textgan.corpora.passes import Show
-from textgan.corpora.prepare import Corpus, Settings, prepare
+from textgan.corpora.prepare import Corpus
 from textgan.game.relaxations import RELAXATIONS
 from textgan.game.terms import TERMS
 from textgan.kinds.kind import Evaluate, Kind, Reference, as_text
@@ -24,12 +23,6 @@ from textgan.symbols import Symbols
 
 BLOCK = 65_536  # rows read from disk at a time
 SEEN = 65_536  # rows by which padding is judged
-
-
-def open_text(config: Config, tell: Callable[[str], None], show: Show) -> Corpus[Symbols]:
-    """Prepare the corpus of a configuration, or find it ready."""
-    c, t = config.corpus, config.text
-    return prepare(c.name, Settings.of(c, t), data=c.data, processes=c.processes, tell=tell, show=show)
 
 
 def check_memory(config: Config, space: Text, available: int | None) -> None:
@@ -63,15 +56,6 @@ def reference(corpus: Corpus[Symbols]) -> Reference:
     return Reference(heldout, training, corpus.heldout.lines)
 
 
-def summary(corpus: Corpus[Symbols]) -> str:
-    """One line on a corpus: rows, symbols, cut and split."""
-    facts = corpus.facts
-    return (
-        f"{len(corpus.train.ids):,} training and {len(corpus.heldout.ids):,} held-out rows of {corpus.space.length} "
-        f"({facts['cut']}), {corpus.space.size} symbols, held out by {facts['split']}"
-    )
-
-
 def padding(corpus: Corpus[Symbols]) -> str | None:
     """Say so where most of a row is padding: nets spend their time on it, and may learn nothing else."""
     filled = np.count_nonzero(corpus.train.ids[:SEEN], axis=1)
@@ -97,14 +81,10 @@ def score(evaluation: Mapping[str, Any]) -> float | None:
 
 
 TEXT = Kind(
-    samples="text",
-    open=open_text,
     relaxations=RELAXATIONS,
     terms=TERMS.keys(),
     told=told,
     check_memory=check_memory,
-    extent=lambda space: {"symbols": space.size},
-    summary=summary,
     advice=padding,
     evaluation=evaluation,
     kept=as_text,

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from textgan.config import Config
 from textgan.contract import Critic
-from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus
-from textgan.corpora.toys import TOYS, open_toy
+from textgan.corpora.toys import TOYS
 from textgan.errors import UsageError
 from textgan.game.relaxations import EXACT
 from textgan.game.steps import Game
@@ -25,25 +24,6 @@ from textgan.report import surface
 
 GRID, EXTENT = 96, 2.5  # places along each axis of the surface, and where the axes end: beyond all three toys
 SHOWN = 400  # points of each side on it
-
-
-def open_points(config: Config, tell: Callable[[str], None], show: Show) -> Corpus[Plane]:
-    """Draw the points of a configuration's corpus.
-
-    Raises:
-        UsageError: a setting that only text has.
-    """
-    c = config.corpus
-    for key in ("column", "label_column"):
-        if getattr(c, key):
-            raise UsageError(f"corpus.{key}: {c.name} is drawn by a formula and read from nowhere; leave it out")
-    return open_toy(c.name)
-
-
-def summary(corpus: Corpus[Plane]) -> str:
-    """One line on a corpus: points and modes."""
-    modes = TOYS[corpus.name].modes.max() + 1
-    return f"{len(corpus.train):,} training and {len(corpus.heldout):,} held-out points of {modes} modes"
 
 
 def evaluation(corpus: Corpus[Plane], config: Config, count: int, tell: Callable[[str], None]) -> Evaluate:
@@ -116,14 +96,10 @@ def no_text(corpus: Corpus[Plane]) -> Reference:
 
 
 TOY = Kind(
-    samples="points",
-    open=open_points,
     relaxations=EXACT,
     terms=("feature_matching",),
     told=lambda corpus: {"rows": ()},
     check_memory=lambda config, space, available: None,
-    extent=lambda space: dict(space.sizes),
-    summary=summary,
     advice=lambda corpus: None,
     evaluation=evaluation,
     kept=as_text,
