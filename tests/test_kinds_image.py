@@ -17,7 +17,7 @@ from textgan.checks import check
 from textgan.cli.main import main
 from textgan.errors import CorruptError, UsageError
 from textgan.features import classifier
-from textgan.kinds.image import IMAGE, KEPT
+from textgan.kinds.image import IMAGE, KEPT, device_of
 from textgan.model import build_generator
 from textgan.opening import open_corpus
 from textgan.resources import presets
@@ -153,6 +153,18 @@ def test_a_model_whose_sizes_are_forged_is_refused(textgan: Command, tmp_path: P
     (folder / "alphabet.json").write_text(json.dumps(space | {"side": 16}))
     with pytest.raises(CorruptError):
         package.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "device"),
+    [("auto", True, "cuda"), ("cuda:1", True, "cuda:1"), ("cpu", True, "cpu"), ("auto", False, "cpu"),
+     ("cuda", False, "cpu"), ("mps", True, "cpu")],
+)  # fmt: skip
+def test_pictures_are_looked_at_on_the_gpu_that_training_asks_for(
+    asked: str, there: bool, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert device_of(resolve("digits", flags={"training.device": asked}).config) == device
 
 
 def test_a_grid_is_kept_of_the_first_samples() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from textgan import memory
 from textgan.config import Config
@@ -52,8 +53,14 @@ def features(corpus: Corpus[Pixels], config: Config, tell: Callable[[str], None]
     e, train = config.evaluation, corpus.train
     return extractor(
         e.extractor, train=train.ids, labels=train.labels, classes=len(corpus.facts["classes"]),
-        cache=matrix.cache_root(None), weights=e.weights, tell=tell,
+        cache=matrix.cache_root(None), weights=e.weights, device=device_of(config), tell=tell,
     )  # fmt: skip
+
+
+def device_of(config: Config) -> str:
+    """Where pictures are looked at: on the GPU that training asks for, if there is one here; else on the CPU."""
+    asked = config.training.device.replace("auto", "cuda")
+    return asked if asked.startswith("cuda") and torch.cuda.is_available() else "cpu"
 
 
 def heldout(corpus: Corpus[Pixels], count: int) -> list[Pictures]:
