@@ -464,6 +464,7 @@ def test_start_up_of_both_sides_within_one_process(
 # --- the command
 
 
+@pytest.mark.slow
 def test_training_as_a_command(tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()

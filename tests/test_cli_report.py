@@ -141,6 +141,7 @@ def jsd(samples: Iterable[Any], reference: Iterable[Any], n: int) -> float:
     return sum(0.5 * x * math.log2(x / middle[gram]) for side in (a, b) for gram, x in side.items())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("TEXTGAN_TEST_DATA" not in os.environ, reason="TEXTGAN_TEST_DATA names no folder of real text")
 @pytest.mark.parametrize("pads", [False, True])
 def test_real_captions_are_right_to_a_millionth(pads: bool, capsys: pytest.CaptureFixture[str]) -> None:

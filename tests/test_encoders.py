@@ -235,6 +235,7 @@ def test_a_hub_that_does_not_answer_is_not_asked_twice(monkeypatch: pytest.Monke
     assert asked == [True, "own/none"]  # the cache, the hub
 
 
+@pytest.mark.slow
 def test_a_report_with_a_model_says_nothing_on_stderr(bert: Path, tmp_path: Path) -> None:
     samples, reference = tmp_path / "samples.txt", tmp_path / "reference.txt"
     samples.write_text("\n".join(text(40, 3)))

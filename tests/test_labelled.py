@@ -179,6 +179,7 @@ ALONE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("game", LEARNT)
 def test_a_label_chooses_what_is_generated(game: str, configured: Callable[..., Config], tmp_path: Path) -> None:
     base = {"training.steps": 150, "training.evaluate_every": 1000, "generator.averaging": 0.9}

@@ -97,6 +97,7 @@ def test_every_form_gives_the_same_rows(tmp_path: Path) -> None:
         assert form["facts"]["lines"] == {"train": LINES * len(TRAINING), "heldout": LINES * len(HELDOUT)}
 
 
+@pytest.mark.slow
 def test_the_real_shards_give_the_same_rows(tmp_path: Path) -> None:
     data = os.environ.get("TEXTGAN_TEST_DATA")
     if data is None:
