@@ -49,7 +49,7 @@ def _widths(context: click.Context, parameter: click.Parameter, value: str | Non
 
 
 @click.command(
-    epilog=EPILOG.format(kinds="\n".join(f"  {name:<9}{entry.summary}" for name, entry in BENCHMARKS.items()))
+    epilog=EPILOG.format(kinds="\n".join(f"  {name:<10}{entry.summary}" for name, entry in BENCHMARKS.items()))
 )
 @click.argument("kind", required=False, metavar=f"[{'|'.join(BENCHMARKS)}]")
 @config_options
