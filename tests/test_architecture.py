@@ -83,7 +83,7 @@ ALLOWED = {
     "measure": BOTTOM | {"assemble", "game", "kinds", "nets", "semi_supervised", "training"},
     "runs": BOTTOM | {"assemble", "checks", "config", "game", "measure", "model", "opening", "training", "__version__"},
     "bench": BOTTOM
-    | {"__version__", "assemble", "corpora", "game", "metrics", "model", "settings", "symbols", "training"},
+    | {"__version__", "assemble", "corpora", "game", "metrics", "model", "pixels", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},
     "sweep": BOTTOM | {"report", "settings"},
     "cli": BOTTOM

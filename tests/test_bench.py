@@ -25,7 +25,9 @@ from textgan.bench import (
     load,
     ngrams,
     parts,
+    pictures,
     plain_ngrams,
+    plain_pictures,
     plain_sample,
     plain_startup,
     preset,
@@ -45,8 +47,9 @@ from textgan.contract import Constraint
 from textgan.errors import TextganError
 from textgan.game.objectives import OBJECTIVES
 from textgan.game.penalties import PENALTIES
-from textgan.game.relaxations import RELAXATIONS
+from textgan.game.relaxations import BOUNDED, RELAXATIONS
 from textgan.game.steps import Game, Step, critic_step, generator_step
+from textgan.nets.image import ResNetCritic, ResNetGenerator
 from textgan.nets.sequence import PaperCritic, PaperGenerator, UpsamplingGenerator
 from textgan.training import loop
 
@@ -138,6 +141,29 @@ def test_the_plain_upsampling_generator_is_ours_in_float64() -> None:
     torch.testing.assert_close(plain(noise), logits.softmax(-1), rtol=1e-9, atol=1e-12)
 
 
+def test_the_plain_steps_of_pictures_are_ours_in_float64() -> None:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"channels": 3, "side": 32, "width": 3, "blocks": 5, "kernel": 3}
+    generator, critic = ResNetGenerator(latent=4, norm="batch", **sizes).double(), ResNetCritic(**sizes).double()
+    plain = plain_pictures.PlainGenerator(channels=3, latent=4, width=3).double()
+    plain_critic = plain_pictures.PlainCritic(channels=3, width=3).double()
+    with torch.no_grad():
+        for value in (*generator.parameters(), *critic.parameters()):
+            value.add_(0.1 * torch.randn(value.shape))  # no bias, scale or shift is what it begins as
+    copy_weights(plain, generator)
+    copy_weights(plain_critic, critic)
+    real, noise = torch.rand(4, 3, 32, 32, dtype=torch.float64), torch.randn(4, 4, dtype=torch.float64)
+    fake = plain(noise).detach()
+    ours = critic_step(GAME, critic, list(critic.parameters()), real=real, fake=fake, rng=rng())
+    equal(ours, critic, critic_loss(plain_critic, real=real, fake=fake, rng=rng()), plain_critic)
+    ours = generator_step(
+        GAME, generator, critic, list(generator.parameters()), {}, noise=noise,
+        relax=lambda logits: BOUNDED["tanh"](logits, temperature=1.0, rng=rng()),
+        rows=real, real=None, judged=4, rng=rng(),
+    )  # fmt: skip
+    equal(ours, generator, generator_loss(plain, plain_critic, noise), plain)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -227,6 +253,19 @@ def test_training_that_differs_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> 
         step.check_generator(sides)
 
 
+def test_pictures_that_differ_are_not_timed() -> None:
+    sides = pictures.both(parts.pictures(SETUP, 2))
+    pictures.check_critic(sides)
+    pictures.check_generator(sides)
+    spoilt(sides.plain.critic)
+    with pytest.raises(TextganError, match=r"critic_step: .* off the plain result"):
+        pictures.check_critic(sides)
+    spoilt(player := step.player(sides.ours).net)
+    sides.plain.update(1)
+    pictures.check_generator(sides)  # takes the weights of ours again, whatever was timed
+    assert torch.equal(next(player.parameters()).flatten(), next(sides.plain.critic.parameters()).flatten())
+
+
 def test_sampling_that_differs_is_not_timed() -> None:
     (paper, quick) = sample.cases(SETUP)
     for case in (paper, quick):
@@ -249,6 +288,8 @@ def test_sampling_that_differs_is_not_timed() -> None:
     [
         ("critic_step", step, step, "critic_loss", lambda loss: 1.03 * loss),
         ("generator_update", step, step, "generator_loss", lambda loss: 1.03 * loss),
+        ("critic_step", pictures, pictures, "critic_loss", lambda loss: 1.03 * loss),
+        ("generator_step", pictures, pictures, "generator_loss", lambda loss: 1.03 * loss),
         ("count_critic_step", step, counts, "plain_step", lambda joined: 1.03 * joined),
         ("sample", sample, plain_sample, "lines", lambda lines: [line + "x" for line in lines]),
         ("jsd", ngrams, plain_ngrams, "jsd", lambda value: value + 1e-3),
@@ -375,6 +416,22 @@ def test_made_up_text_is_the_same_for_a_seed() -> None:
 
 
 # --- each kind
+
+
+def test_pictures_at_a_small_width() -> None:
+    rows = [measure(case, ONCE, SETUP.wait) for case in pictures.cases(Setup(widths=(2,)))]
+    assert [told["name"] for told in rows] == ["critic_step", "generator_step"]
+    for told in rows:
+        assert told.keys() >= TIMES
+        assert [told[size] for size in ("width", "batch", "channels", "side")] == [2, 64, 3, 32]
+
+
+def test_each_benchmark_has_widths_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (parts.WIDTHS, parts.PICTURE_WIDTHS) == ((512, 128, 64), (128, 64, 32))
+    monkeypatch.setattr(parts, "WIDTHS", (6, 512))
+    monkeypatch.setattr(parts, "PICTURE_WIDTHS", (3, 128))
+    for kind, width in ((step, 6), (sample, 6), (pictures, 3)):
+        assert next(kind.cases(Setup())).about["width"] == width
 
 
 @pytest.mark.parametrize("kind", [ngrams, load])
@@ -506,10 +563,10 @@ def test_the_table(capsys: pytest.CaptureFixture[str], tiny_text: Path, monkeypa
         (["stpe"], "there is no benchmark 'stpe'; did you mean 'step'?"),
         (["--widths", "64,x"], "'64,x' is no list of widths"),
         (["--widths", "0"], "'0' is no list of widths"),
-        (["load", "--widths", "64"], "--widths goes with step, sample"),
+        (["load", "--widths", "64"], "--widths goes with step, pictures, sample"),
         (["--count", "9"], "--count goes with sample, ngrams, load"),
         (["load", "--count", "49"], "--count is 49, and load takes 50 or more"),
-        (["-c", "quick", "--widths", "64"], "--widths goes with step, sample without -c and -s"),
+        (["-c", "quick", "--widths", "64"], "--widths goes with step, pictures, sample without -c and -s"),
         (["load", "-c", "quick"], "-c and -s time a step of training; leave load out, or them"),
         (["-c", "quik"], "did you mean 'quick'?"),
         (["--repeats", "0"], "--repeats"),
@@ -570,5 +627,5 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_the_table_of_benchmarks_names_modules_that_have_cases() -> None:
     from importlib import import_module
 
-    assert list(BENCHMARKS) == ["step", "sample", "ngrams", "load", "startup"]
+    assert list(BENCHMARKS) == ["step", "pictures", "sample", "ngrams", "load", "startup"]
     assert all(callable(import_module(entry.module).cases) for entry in BENCHMARKS.values())

@@ -17,6 +17,7 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = {
     "step": Benchmark("textgan.bench.step", "what training takes", ("widths",)),
+    "pictures": Benchmark("textgan.bench.pictures", "what training takes of pictures", ("widths",)),
     "sample": Benchmark("textgan.bench.sample", "sequences from a trained model", ("widths", "count")),
     "ngrams": Benchmark("textgan.bench.ngrams", "n-gram divergence and Self-BLEU", ("count",)),
     "load": Benchmark("textgan.bench.load", "text to rows of ids", ("count",), least=50),

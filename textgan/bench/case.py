@@ -19,8 +19,8 @@ class Setup:
     """What is measured, and where."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    widths: tuple[int, ...] = (512, 128, 64)
-    """Widths of the paper's nets. [channels]"""
+    widths: tuple[int, ...] = ()
+    """Widths of the nets; none for each benchmark's own. [channels]"""
     count: int | None = None
     """Sequences or lines that are worked on; None for each benchmark's own number."""
     tell: Callable[[str], None] = lambda line: None

@@ -1,4 +1,4 @@
-"""The parts of a preset on text that is made up, as a run would have them, beside nothing on disk that stays."""
+"""The parts of a preset on made-up text or pictures, as a run would have them, beside nothing on disk that stays."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from textgan import assemble
 from textgan.assemble import Parts
 from textgan.bench import text
 from textgan.bench.case import Setup
-from textgan.corpora.prepare import Settings, prepare
+from textgan.corpora.matrix import Rows
+from textgan.corpora.prepare import Corpus, Settings, prepare
+from textgan.pixels import Pixels
 from textgan.settings import resolve
 
 SYMBOLS, LENGTH = 128, 32
 ROWS = 4_000
+WIDTHS, PICTURE_WIDTHS = (512, 128, 64), (128, 64, 32)  # of the papers' nets where none are asked for [channels]
+BATCH = 64  # pictures of a step
 
 
 def paper(setup: Setup, width: int) -> Parts:
@@ -25,6 +30,16 @@ def paper(setup: Setup, width: int) -> Parts:
     lines = text.noise(ROWS, LENGTH, symbols=SYMBOLS - 2, seed=0)  # the pad and the unknown are symbols, too
     sizes = {"generator.width": width, "critic.width": width, "text.length": LENGTH}
     return preset(setup, "wgan_gp", lines, sizes)
+
+
+def pictures(setup: Setup, width: int) -> Parts:
+    """Parts of the preset `cifar10_wgan_gp` at a width: a batch of pictures of noise."""
+    sizes = {"generator.width": width, "critic.width": width, "training.batch": BATCH, "critic.judged": BATCH}
+    config = resolve("cifar10_wgan_gp", flags={"training.device": str(setup.device), **sizes}).config
+    space = Pixels(config.image.side, config.image.channels)
+    pixels = np.random.default_rng(0).integers(256, size=(BATCH, space.channels, space.side, space.side), dtype="uint8")
+    rows = Rows(pixels, np.arange(BATCH, dtype=np.uint32))
+    return assemble.build_on(config, Corpus("noise", "", space, rows, rows, {}), setup.device)
 
 
 def quick(setup: Setup, **settings: Any) -> Parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ def one_hot(rows: npt.NDArray[Any], symbols: int) -> Tensor:
 
 
 def critic_loss(critic: nn.Module, *, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-    """Critic's loss at samples (batch, position, symbol): Gulrajani et al. 2017, algorithm 1, lines 4-7."""
-    mix = torch.rand(len(real), 1, 1, generator=rng, dtype=real.dtype).to(real.device)
+    """Critic's loss at samples (batch, ...): Gulrajani et al. 2017, algorithm 1, lines 4-7."""
+    mix = torch.rand(len(real), *[1] * (real.dim() - 1), generator=rng, dtype=real.dtype).to(real.device)
     between = (mix * real + (1 - mix) * fake).requires_grad_(True)
     scores = critic(between)
     (gradient,) = torch.autograd.grad(
@@ -41,21 +42,21 @@ def generator_loss(generator: nn.Module, critic: nn.Module, noise: Tensor) -> Te
 
 
 class PlainTrainer:
-    """Both nets with their optimizers, and the loop around them, which draws everything from `rng`."""
+    """Both nets with their optimizers, and the loop around them, which draws all noise from `rng`."""
 
     def __init__(
         self,
         generator: nn.Module,
         critic: nn.Module,
-        ids: npt.NDArray[Any],
+        draw: Callable[[torch.Generator], Tensor],
         *,
-        symbols: int,
         latent: int,
         batch: int,
         rng: torch.Generator,
     ) -> None:
-        self.generator, self.critic, self.ids = generator, critic, ids
-        self.symbols, self.latent, self.batch, self.rng = symbols, latent, batch, rng
+        """Have `draw` for the real samples (batch, ...) of a step."""
+        self.generator, self.critic, self.draw = generator, critic, draw
+        self.latent, self.batch, self.rng = latent, batch, rng
         self.device = next(critic.parameters()).device
         self.generator_adam = torch.optim.Adam(generator.parameters(), lr=1e-4, betas=(0.5, 0.9))
         self.critic_adam = torch.optim.Adam(critic.parameters(), lr=1e-4, betas=(0.5, 0.9))
@@ -63,33 +64,30 @@ class PlainTrainer:
     def update(self, critic_steps: int) -> None:
         """Take so many critic steps and a generator step."""
         for _ in range(critic_steps):
-            rows = self.ids[torch.randint(len(self.ids), (self.batch,), generator=self.rng).numpy()]
+            real = self.draw(self.rng)
             with torch.no_grad():
                 fake = self.generator(self.noise())
-            self.critic_step(rows, fake)
-        for parameter in self.critic.parameters():
-            parameter.requires_grad_(False)
-        self.generator_step()
-        for parameter in self.critic.parameters():
-            parameter.requires_grad_(True)
+            self.critic_step(real, fake)
+        self.generator_step(self.noise())
 
     def noise(self) -> Tensor:
         """Draw noise (batch, latent)."""
         return torch.randn(self.batch, self.latent, generator=self.rng).to(self.device)
 
-    def critic_step(self, rows: npt.NDArray[Any], fake: Tensor) -> float:
-        """Update the critic at real ids (batch, position) and fake samples (batch, position, symbol)."""
-        real = one_hot(rows, self.symbols).to(self.device)
+    def critic_step(self, real: Tensor, fake: Tensor) -> float:
+        """Update the critic at real and fake samples (batch, ...)."""
         self.critic_adam.zero_grad()
         loss = critic_loss(self.critic, real=real, fake=fake, rng=self.rng)
         loss.backward()  # type: ignore[no-untyped-call]
         self.critic_adam.step()
         return loss.item()
 
-    def generator_step(self) -> float:
-        """Update the generator."""
+    def generator_step(self, noise: Tensor) -> float:
+        """Update the generator at noise (batch, latent), while the critic needs no gradients."""
+        self.critic.requires_grad_(False)
         self.generator_adam.zero_grad()
-        loss = generator_loss(self.generator, self.critic, self.noise())
+        loss = generator_loss(self.generator, self.critic, noise)
         loss.backward()  # type: ignore[no-untyped-call]
         self.generator_adam.step()
+        self.critic.requires_grad_(True)
         return loss.item()

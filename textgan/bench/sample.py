@@ -19,7 +19,7 @@ WORK = 1 << 18  # sequences of a width, times that width: as many as take a seco
 
 def cases(setup: Setup) -> Cases:
     """Yield the rows of sampling."""
-    for width in setup.widths:
+    for width in setup.widths or parts.WIDTHS:
         paper = parts.paper(setup, width)
         g, space = paper.config.generator, paper.space
         plain = PlainGenerator(

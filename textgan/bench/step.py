@@ -35,7 +35,7 @@ class Sides(NamedTuple):
 
 def cases(setup: Setup) -> Cases:
     """Yield the rows of training."""
-    for width in setup.widths:
+    for width in setup.widths or parts.WIDTHS:
         made = parts.paper(setup, width)
         with products(plan_of(made.config, made.device).precision):
             yield from paper_cases(setup, made)
@@ -53,7 +53,7 @@ def paper_cases(setup: Setup, ours: Parts) -> Cases:
     yield Case(
         "critic_step",
         lambda: critic.apply(our_critic_step(sides).gradients, 1.0),
-        lambda: sides.plain.critic_step(sides.rows, sides.fake),
+        lambda: sides.plain.critic_step(plain_real(sides), sides.fake),
         lambda: check_critic(sides),
         about,
         flops.critic_step(judged_by),
@@ -79,7 +79,12 @@ def both(ours: Parts) -> Sides:
     )
     for plain, net in zip(nets, (ours.state.generator.net, critic.net), strict=True):
         copy_weights(plain, net)
-    trainer = PlainTrainer(*nets, ours.corpus.train.ids, symbols=space.size, latent=g.latent, batch=batch, rng=rng())
+
+    def draw(rng: torch.Generator) -> Tensor:
+        rows = ours.corpus.train.ids[torch.randint(len(ours.corpus.train.ids), (batch,), generator=rng).numpy()]
+        return one_hot(rows, space.size).to(ours.device)
+
+    trainer = PlainTrainer(*nets, draw, latent=g.latent, batch=batch, rng=rng())
     noise = torch.randn(batch, g.latent, generator=rng()).to(ours.device)
     with torch.no_grad():
         fake = nets[0](noise).contiguous()
@@ -95,6 +100,11 @@ def player(ours: Parts) -> Player:
 def rng() -> torch.Generator:
     """Return a random generator that is the same for both sides."""
     return torch.Generator().manual_seed(0)
+
+
+def plain_real(sides: Sides) -> Tensor:
+    """Make the real samples of the batch as the plain side does."""
+    return one_hot(sides.rows, sides.ours.space.size).to(sides.ours.device)
 
 
 def our_critic_step(sides: Sides) -> Step:
@@ -118,9 +128,8 @@ def our_generator_step(sides: Sides) -> Step:
 
 def check_critic(sides: Sides) -> None:
     """Refuse a critic step whose loss or gradients are not the plain ones."""
-    real = one_hot(sides.rows, sides.ours.space.size).to(sides.ours.device)
-    loss = critic_loss(sides.plain.critic, real=real, fake=sides.fake, rng=rng())
-    _same("critic_step", our_critic_step(sides), player(sides.ours).net, loss, sides.plain.critic)
+    loss = critic_loss(sides.plain.critic, real=plain_real(sides), fake=sides.fake, rng=rng())
+    same_steps("critic_step", our_critic_step(sides), player(sides.ours).net, loss, sides.plain.critic)
 
 
 def check_generator(sides: Sides) -> None:
@@ -128,10 +137,13 @@ def check_generator(sides: Sides) -> None:
     copy_weights(sides.plain.critic, player(sides.ours).net)
     copy_weights(sides.plain.generator, sides.ours.state.generator.net)
     loss = generator_loss(sides.plain.generator, sides.plain.critic, sides.noise)
-    _same("generator_update", our_generator_step(sides), sides.ours.state.generator.net, loss, sides.plain.generator)
+    same_steps(
+        "generator_update", our_generator_step(sides), sides.ours.state.generator.net, loss, sides.plain.generator
+    )
 
 
-def _same(what: str, ours: Step, net: torch.nn.Module, loss: Tensor, plain: torch.nn.Module) -> None:
+def same_steps(what: str, ours: Step, net: torch.nn.Module, loss: Tensor, plain: torch.nn.Module) -> None:
+    """Refuse a step of a net whose loss or gradients are not those of the plain net's loss."""
     same_tensors(what, {"loss": ours.losses["loss"]}, {"loss": loss.detach()})
     names = [name for name, _ in net.named_parameters()]
     gradients = torch.autograd.grad(loss, list(plain.parameters()))

@@ -49,11 +49,11 @@ def _widths(context: click.Context, parameter: click.Parameter, value: str | Non
 
 
 @click.command(
-    epilog=EPILOG.format(kinds="\n".join(f"  {name:<9}{entry.summary}" for name, entry in BENCHMARKS.items()))
+    epilog=EPILOG.format(kinds="\n".join(f"  {name:<10}{entry.summary}" for name, entry in BENCHMARKS.items()))
 )
 @click.argument("kind", required=False, metavar=f"[{'|'.join(BENCHMARKS)}]")
 @config_options
-@click.option("--widths", callback=_widths, metavar="LIST", help="Widths of the paper's nets (512,128,64).")
+@click.option("--widths", callback=_widths, metavar="LIST", help="Widths of the nets (512,128,64; pictures 128,64,32).")
 @click.option("--repeats", type=click.IntRange(min=1), metavar="N", help="Time each pair so often (as time allows).")
 @click.option("--count", type=click.IntRange(min=2), metavar="N", help="Sequences or lines of sample, ngrams and load.")
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads of torch (its own choice).")
