@@ -26,7 +26,7 @@ from textgan.game.penalties import EQUALITIES, PENALTIES
 from textgan.game.policy import policy_gradient
 from textgan.game.steps import Game
 from textgan.game.terms import TERMS
-from textgan.kinds.kind import Kind, Reference, Sample
+from textgan.kinds.kind import Kind, Reference
 from textgan.model import Model, build_generator
 from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF
 from textgan.nets.conditional import ClassifyingCritic

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+Sample = Any
+"""What a user is given: a line of text, or of a point's coordinates; or a picture (y, x, channel) uint8."""
 State = dict[str, Tensor]
 """What a part carries from step to step: a flat dict of tensors, saved in the checkpoint."""
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from textgan.assemble import Parts, build_players, model_of, plan_of, source_of
-from textgan.contract import Critic
+from textgan.contract import Critic, Sample
 from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.penalties import interpolates, slopes
-from textgan.kinds.kind import Sample, Seen, Sight
+from textgan.kinds.kind import Seen, Sight
 from textgan.nets.norms import resting
 from textgan.semi_supervised import examiner
 from textgan.training import sampler

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from textgan import __version__, latent
 from textgan.ahead import ahead
 from textgan.config import Config
+from textgan.contract import Sample
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
 from textgan.figures import table
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
@@ -37,8 +38,6 @@ BLOCK = 256  # rows whose noise and draws come from one generator, so that a row
 MANY = 20  # labels that a model card names
 Pick = Callable[[Tensor], Tensor]
 """Probabilities (..., symbol) to drawn ids (...)."""
-Sample = Any
-"""A line of text, or of a point's coordinates; or a picture (y, x, channel) uint8."""
 Decode = Callable[[Tensor, Pick], Tensor]
 """Logits (..., symbol) to ids (...)."""
 CONFIG, WEIGHTS, ALPHABET, CARD = "config.json", "model.safetensors", "alphabet.json", "README.md"

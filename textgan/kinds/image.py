@@ -10,13 +10,14 @@ import torch
 
 from textgan import memory
 from textgan.config import Config
+from textgan.contract import Sample
 from textgan.corpora import matrix
 from textgan.corpora.prepare import Corpus
 from textgan.errors import UsageError
 from textgan.features.extractor import Extractor
 from textgan.features.table import extractor
 from textgan.game.relaxations import BOUNDED
-from textgan.kinds.kind import Evaluate, Kind, Reference, Sample
+from textgan.kinds.kind import Evaluate, Kind, Reference
 from textgan.metrics.pictures import Library, report_evaluation, spread, training_evaluation
 from textgan.pixels import Pictures, Pixels
 from textgan.report.pictures import grid, png

@@ -10,13 +10,11 @@ import numpy.typing as npt
 from torch import nn
 
 from textgan.config import Config
-from textgan.contract import Relaxation
+from textgan.contract import Relaxation, Sample
 from textgan.corpora.prepare import Corpus
 from textgan.game.steps import Game
 from textgan.metrics.lines import Lines
 
-Sample = Any
-"""A line of text, or of a point's coordinates; or a picture (y, x, channel) uint8."""
 Evaluate = Callable[[Sequence[Sample]], dict[str, Any]]
 """Generated samples to strict JSON, of which `figures` knows how to show it."""
 
