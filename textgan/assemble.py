@@ -13,7 +13,7 @@ from torch import nn
 from textgan import kinds, memory
 from textgan.checks import check, warnings
 from textgan.config import Config
-from textgan.contract import Constraint, Objective, Relaxation, Term
+from textgan.contract import Constraint, Objective, Relaxation, Sample, Term
 from textgan.corpora import cards, matrix
 from textgan.corpora.matrix import Rows
 from textgan.corpora.passes import Show
