@@ -143,6 +143,16 @@ def test_lsun_from_databases_of_jpeg_and_webp(tmp_path: Path) -> None:
     assert np.array_equal(found.heldout.ids[0].transpose(1, 2, 0), TEST.pixels[0])
     assert (found.train.labels, found.facts["classes"], found.facts["labels"]) == (None, [], {})
     assert sorted(path.name for path in (tmp_path / "bedroom_val_lmdb").iterdir()) == ["data.mdb", "lock.mdb"]
+    assert found.facts["left_out"] == {}
+
+
+def test_categories_of_lsun_that_are_only_held_out_are_counted(tmp_path: Path) -> None:
+    pytest.importorskip("lmdb")
+    for name, one in (("bedroom_train", TRAIN), ("bedroom_val", TEST), ("tower_val", TEST)):
+        made.database(tmp_path / f"{name}_lmdb", [made.encoded(one.pixels[0])])
+    found = opened("lsun", tmp_path, tmp_path / "cache")
+    assert (len(found.train), len(found.heldout)) == (1, 1)
+    assert found.facts["left_out"] == {"held-out categories that are not trained on": 1}
 
 
 def test_several_categories_of_lsun_are_classes_and_come_in_turn(tmp_path: Path, monkeypatch: Any) -> None:

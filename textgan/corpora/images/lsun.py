@@ -18,6 +18,7 @@ from textgan.errors import TextganError
 
 ENDINGS = {"train": "_train_lmdb", "heldout": "_val_lmdb"}
 CONTENT = "data.mdb"
+UNKNOWN = "held-out categories that are not trained on"
 MOST = 256  # pictures of a block
 
 
@@ -37,7 +38,8 @@ def collection(asked: Asked) -> Collection | None:
     import_lmdb()
     classes = tuple(sorted(sides["train"]))
     training, heldout = (_shards(asked.place, sides[side], classes) for side in ENDINGS)
-    return Collection(training, heldout, classes if len(classes) > 1 else None)
+    unknown = len(sides["heldout"].keys() - set(classes))
+    return Collection(training, heldout, classes if len(classes) > 1 else None, {UNKNOWN: unknown} if unknown else {})
 
 
 def _folders(place: Place, ending: str) -> dict[str, str]:
