@@ -30,7 +30,7 @@ from textgan.training import loop, replay
 from textgan.training.loop import Plan, Source, train
 from textgan.training.replay import Capture, Play, as_graph, graphed, replayed
 from textgan.training.state import Player, TrainingState
-from textgan.transfers import Draws, drawn
+from textgan.transfers import Draws, drawn, made
 
 CPU = torch.device("cpu")
 WAITS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default}
@@ -223,7 +223,7 @@ def a_step(*draws: Tensor) -> Step:
 
 
 def of_one(rng: torch.Generator) -> Tensor:
-    return drawn(lambda generator: torch.rand(3, generator=generator), rng, CPU)
+    return drawn(torch.rand, (3,), rng, CPU)
 
 
 def past_drawn(rng: torch.Generator) -> Step:
@@ -246,7 +246,7 @@ def longer_and_longer() -> Play:
     def play(rng: torch.Generator) -> Step:
         calls.append(1)
         size = 2 + len(calls)
-        return a_step(drawn(lambda generator: torch.rand(size, generator=generator), rng, CPU)[:3])
+        return a_step(drawn(torch.rand, (size,), rng, CPU)[:3])
 
     return play
 
@@ -311,9 +311,9 @@ def test_a_replay_reads_the_weights_as_they_are_and_fills_the_same_tensors() -> 
 
 def test_draws_are_filled_anew_in_their_order() -> None:
     def play(rng: torch.Generator) -> list[Tensor]:
-        places = drawn(lambda generator: torch.randint(100, (4,), generator=generator), rng, CPU).numpy()
-        rows = drawn(lambda generator: torch.from_numpy(np.arange(100)[places]), rng, CPU)
-        return [rows, of_one(rng), drawn(lambda generator: torch.randn(20, generator=generator), rng, CPU)]
+        places = drawn(partial(torch.randint, 100), (4,), rng, CPU).numpy()
+        rows = made(lambda generator: torch.from_numpy(np.arange(100)[places]), rng, CPU)
+        return [rows, of_one(rng), drawn(torch.randn, (20,), rng, CPU)]
 
     draws = Draws()
     first = play(draws)

@@ -11,7 +11,7 @@ from textgan.config import Config
 from textgan.corpora import cards
 from textgan.errors import UsageError
 from textgan.settings import resolve_for_corpus
-from textgan.training.loop import Watch
+from textgan.training.watch import Watch
 
 
 def train(

@@ -284,6 +284,9 @@ class Training(Section):
     """How finely nets multiply: fp32, tf32 (cuda), bf16 (cuda, cpu); auto is tf32 on cuda, fp32 elsewhere."""
     graphs: bool = False
     """On CUDA, replay the critic's step as a CUDA graph where it can be one; not yet run on a GPU, hence off."""
+    patience: float = Field(30.0, gt=0)
+    """Of several processes: how long one waits for the others, which prepare text or measure, before it takes them for
+    lost. [minutes]"""
     log_every: int = Field(20, ge=1)
     """A row in metrics.jsonl every so often. [steps]"""
     evaluate_every: int = Field(250, ge=1)

@@ -40,6 +40,14 @@ class CorruptError(TextganError):
     exit_code = 5
 
 
+class ElsewhereError(TextganError):
+    """Another process of this run could not go on, and says why itself. Its exit code."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
 def near_miss(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the closest known name, else "; known: a, b, c"."""
     known = sorted(known)

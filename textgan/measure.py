@@ -16,8 +16,10 @@ from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.penalties import interpolates, slopes
 from textgan.kinds.kind import Seen, Sight
 from textgan.nets.norms import resting
+from textgan.ranks import ALONE, Ranks
 from textgan.semi_supervised import examiner
 from textgan.training import sampler
+from textgan.training.distributed import by_all, by_first, collected
 from textgan.training.state import TrainingState
 
 OVERFIT, TOGETHER = 256, 64  # rows of each side for the critic's value, and how many of them at once
@@ -27,32 +29,49 @@ def measure(
     parts: Parts,
     keep: Callable[[int, tuple[str, bytes], dict[str, str]], None],
     tell: Callable[[str], None] = lambda line: None,
+    ranks: Ranks = ALONE,
 ) -> Callable[[TrainingState], tuple[dict[str, Any], list[Sample]]]:
     """Return the evaluation of a state: metrics of the averaged generator, and what the critic tells.
+
+    Of several processes each generates its share of the samples, and the first measures them.
 
     Args:
         parts: holds that state.
         keep: is given the step, the samples as a file's suffix and content, and pictures by name.
         tell: is told what takes long.
+        ranks: the processes; all call this, and then what it returns.
     """
     count, seed = parts.config.evaluation.samples, parts.config.training.seed
-    measured = parts.kind.evaluation(parts.corpus, parts.config, count, tell)
+    examine = by_all(ranks, lambda: _examination(parts, keep, tell) if ranks.first else None)
+
+    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[Sample]]:
+        rows = collected(model_of(parts, None).rows(count, seed=seed, share=ranks), ranks)
+        samples: list[Sample] = parts.space.decode(rows.numpy()) if ranks.first else []
+        return by_first(ranks, lambda: examine(state, samples) if examine else {}), samples
+
+    return evaluate
+
+
+def _examination(
+    parts: Parts, keep: Callable[[int, tuple[str, bytes], dict[str, str]], None], tell: Callable[[str], None]
+) -> Callable[[TrainingState, list[Sample]], dict[str, Any]]:
+    """Return what measures a state's samples, and keeps them."""
+    measured = parts.kind.evaluation(parts.corpus, parts.config, parts.config.evaluation.samples, tell)
     state, plan = parts.state, plan_of(parts.config, parts.device)
     fresh = partial(build_players, parts.config, parts.space, parts.device)
     heldout, constraint = parts.corpus.heldout, parts.game.constraint
     classified = examiner(state.critic, fresh, parts.source, heldout, plan, constraint, tell)
 
-    def evaluate(state: TrainingState) -> tuple[dict[str, Any], list[Sample]]:
-        samples = model_of(parts, None).generate(count, seed=seed)
+    def examine(state: TrainingState, samples: list[Sample]) -> dict[str, Any]:
         nets = [player.net for player in (state.generator, state.critic) if player is not None]
         with resting(*nets):
             checked = critic_check(parts)
             figures, pictures = seen(parts, samples)
             figures |= classified()
         keep(state.step, parts.kind.kept(samples), pictures)
-        return measured(samples) | checked | figures, samples
+        return measured(samples) | checked | figures
 
-    return evaluate
+    return examine
 
 
 def seen(parts: Parts, samples: Sequence[Sample]) -> Seen:

@@ -30,6 +30,7 @@ from textgan.nets import GENERATORS_OF
 from textgan.nets.conditional import ConditionalGenerator
 from textgan.nets.layers import chosen
 from textgan.nets.norms import BY_LABEL
+from textgan.ranks import ALONE, Ranks
 from textgan.spaces import Space, space_of
 from textgan.training import sampler
 
@@ -89,23 +90,36 @@ class Model:
         """Yield the samples of `generate` in blocks, so that any number fits in memory."""
         if n < 0:
             raise TextganError(f"cannot generate {n} samples; ask for 0 or more")
+        parts = self._parts(n, seed, temperature, label)
+        return ahead((partial(self._decoded, part) for part in parts), -(-n // self._rows))
+
+    def rows(self, n: int, *, seed: int = 0, share: Ranks = ALONE) -> Tensor:
+        """Return a process's share of the rows (row, ...) that `generate` decodes; all shares follow one another.
+
+        Only the last ones may be empty, of shape (0,).
+        """
+        whole = list(self._parts(n, seed, None, None))
+        each = -(-len(whole) // share.count)
+        own = whole[each * share.rank : each * (share.rank + 1)]
+        return torch.cat(list(ahead(iter(own), len(own)))) if own else torch.empty(0)
+
+    def _decoded(self, part: Callable[[], Tensor]) -> list[Sample]:
+        decoded: list[Sample] = self.space.decode(part().numpy())
+        return decoded
+
+    def _parts(self, n: int, seed: int, temperature: float | None, label: str | None) -> Iterator[Callable[[], Tensor]]:
+        """What makes the rows of `generate`, so many at once as go through the net."""
         decode, rows = self._decode(temperature), self._rows
 
-        def lines(block: int, start: int, condition: Tensor | None) -> list[Sample]:
-            rng, part = sampler.generator(seed, "generate", block), slice(start, start + rows)
-            noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng)[part]
-            labels = None if condition is None else condition[part]
-            ids = self._ids(noise, labels, decode, _pick(rng, part))
-            decoded: list[Sample] = self.space.decode(ids.numpy()[: n - block * BLOCK - start])
-            return decoded
+        def part(block: int, start: int, condition: Tensor | None) -> Tensor:
+            rng, chosen = sampler.generator(seed, "generate", block), slice(start, start + rows)
+            noise = sampler.noise(BLOCK, self.config.generator.latent, rng=rng)[chosen]
+            labels = None if condition is None else condition[chosen]
+            return self._ids(noise, labels, decode, _pick(rng, chosen))[: n - block * BLOCK - start]
 
-        blocks = enumerate(self._conditions(n, seed, label))
-        parts = (
-            partial(lines, block, start, condition)
-            for block, condition in blocks
-            for start in range(0, min(BLOCK, n - block * BLOCK), rows)
-        )
-        return ahead(parts, -(-n // rows))
+        for block, condition in enumerate(self._conditions(n, seed, label)):
+            for start in range(0, min(BLOCK, n - block * BLOCK), rows):
+                yield partial(part, block, start, condition)
 
     def interpolate(
         self, start: int, end: int, *, steps: int = 8, temperature: float | None = None, label: str | None = None

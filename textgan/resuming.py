@@ -12,9 +12,18 @@ from textgan.checks import moving
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.training import checkpoint
-from textgan.training.loop import Watch
+from textgan.training.watch import Watch
 
-FREE_TO_CHANGE = {"steps", "minutes", "processor_minutes", "device", "graphs", "log_every", "evaluate_every"}
+FREE_TO_CHANGE = {
+    "steps",
+    "minutes",
+    "processor_minutes",
+    "device",
+    "graphs",
+    "patience",
+    "log_every",
+    "evaluate_every",
+}
 """Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned.
 
 Steps are also the length of every schedule that is not constant: with another total, what is learned is told to differ.

@@ -8,8 +8,8 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,24 @@ import torch
 from textgan import __version__
 from textgan.assemble import Parts, build, model_of, plan_of, settled
 from textgan.config import Config
-from textgan.errors import TextganError, UsageError
+from textgan.errors import DivergedError, ElsewhereError, TextganError, UsageError
 from textgan.files import sweep, writing
 from textgan.lock import ADVICE, alone_in
 from textgan.measure import measure
 from textgan.opening import describe, summary
+from textgan.ranks import Ranks
 from textgan.resuming import nothing_left, restore, starting_step
 from textgan.training import checkpoint, health
+from textgan.training.distributed import by_all, by_first, compare, in_turns, joined, restarted, spread
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
-from textgan.training.loop import Ending, Hooks, Watch
-from textgan.training.loop import Silence as Silence
+from textgan.training.loop import Ending, Hooks
 from textgan.training.loop import train as play
 from textgan.training.precision import products
 from textgan.training.runlog import RunLog, read
 from textgan.training.state import TrainingState
+from textgan.training.watch import Silence as Silence
+from textgan.training.watch import Watch
 
 RUNS = Path("runs")
 NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "Storage size calculation overflowed")
@@ -71,24 +74,89 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         TextganError: the text, the memory, or the disk that the run is written to, is not fit for it, or another
             process is training in the folder.
     """
-    watch = watch or Silence()
+    with joined(config.training.patience * 60) as ranks:
+        try:
+            return _train(config, run, resume or restarted(), (watch if ranks.first else None) or Silence(), ranks)
+        except DivergedError as error:  # which all processes see alike
+            raise error if ranks.first else ElsewhereError(str(error), error.exit_code) from error
+
+
+def _train(config: Config, run: Path | None, resume: bool, watch: Watch, ranks: Ranks) -> Outcome:
+    check_shares(config, ranks)
     config = settled(config)
-    folder = run or make_run_folder(config)
-    with alone_in(folder), flushed_denormals(), enough_memory():
-        start = starting_step(folder, config, resume, watch)
-        if start is not None and (ended := nothing_left(folder, start, config.training)):
-            stopped, told = ended
-            watch.note(f"{folder} already has its {told} sets a larger total")
-            return Outcome(folder, start, 0.0, stopped, saved_metrics(folder, start), alarms(folder))
-        parts = build(config, watch.note, watch.preparing)
+    with ExitStack() as held, flushed_denormals(), enough_memory():
+        place = by_first(ranks, partial(_begin, held, config, run, resume, watch))
+        folder, start, ended = Path(place["folder"]), place["step"], place["ended"]
+        if ended is not None:
+            return Outcome(folder, start, 0.0, **ended)
+        parts = in_turns(ranks, lambda: build(config, watch.note, watch.preparing))
+        check_corpus_alike(parts, ranks)
         watch.note(f"{parts.corpus.name}: {summary(parts.corpus)}")
-        crowd = crowding(torch.get_num_threads(), os.getloadavg()[0])
+        crowd = crowding(torch.get_num_threads(), os.getloadavg()[0]) if ranks.count == 1 else None
         for advice in filter(None, (parts.kind.advice(parts.corpus), crowd)):
             watch.note(advice)
-        if start is not None:
-            restore(parts, folder, start)
-        end = _play(parts, folder, watch)
-    return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics, alarms(folder))
+        _restore(parts, folder, start, ranks)
+        end = _play(parts, folder, watch, ranks)
+        told = by_first(ranks, lambda: alarms(folder))
+    return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics, told)
+
+
+def _begin(held: ExitStack, config: Config, run: Path | None, resume: bool, watch: Watch) -> dict[str, Any]:
+    """Take the folder of a run, until `held` is left, and say where it stands."""
+    folder = run or make_run_folder(config)
+    held.enter_context(alone_in(folder))
+    start, ended = starting_step(folder, config, resume, watch), None
+    if start is not None and (over := nothing_left(folder, start, config.training)):
+        stopped, told = over
+        watch.note(f"{folder} already has its {told} sets a larger total")
+        ended = {"stopped": stopped, "metrics": saved_metrics(folder, start), "alarms": alarms(folder)}
+    return {"folder": str(folder), "step": start, "ended": ended}
+
+
+def check_shares(config: Config, ranks: Ranks) -> None:
+    """Refuse batches that so many processes cannot share evenly, and what cannot be done by several.
+
+    Raises:
+        UsageError: in one line.
+    """
+    t, c = config.training, config.critic
+    critic = c.batch or t.batch
+    sizes = {"training.batch": t.batch, "critic.batch": critic, "critic.judged": min(c.judged or critic, t.batch)}
+    for key, size in sizes.items():
+        if size % ranks.count:
+            raise UsageError(
+                f"{key}: {size} samples cannot be split evenly over {ranks.count} processes; "
+                f"use a multiple of {ranks.count}, or a number of processes that divides it"
+            )
+    if t.graphs and ranks.count > 1:
+        raise UsageError("training.graphs: no CUDA graphs under several processes; use false")
+
+
+def check_corpus_alike(parts: Parts, ranks: Ranks) -> None:
+    """Refuse to train on one text here and another there.
+
+    Raises:
+        TextganError: the corpus is not that of the first process.
+    """
+    corpus = parts.corpus
+    firsts = by_first(ranks, lambda: corpus.fingerprint)
+
+    def check() -> None:
+        if corpus.fingerprint != firsts:
+            raise TextganError(f"{corpus.name} is not the same here as at process 0; give all machines the same files")
+
+    by_all(ranks, check)
+
+
+def _restore(parts: Parts, folder: Path, start: int | None, ranks: Ranks) -> None:
+    """Bring all processes to where the first one's checkpoint is; without any, to its first weights."""
+    state = parts.state
+    if start is not None:
+        by_all(ranks, lambda: restore(parts, folder, start) if ranks.first else None)
+    if ranks.count > 1:
+        step = by_first(ranks, lambda: state.step)
+        state.processor_seconds = by_first(ranks, lambda: state.processor_seconds)
+        state.load(step, spread(state.tensors(), ranks))
 
 
 def crowding(threads: int, load: float) -> str | None:
@@ -98,27 +166,60 @@ def crowding(threads: int, load: float) -> str | None:
     return f"other work is running here (load {load:.1f}); OMP_NUM_THREADS=1 is then many times faster"
 
 
-def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
-    config, facts, guarded = parts.config, run_facts(parts), partial(writing, folder, ADVICE)
-    with guarded():
-        log = RunLog(folder, parts.state.step)
-        for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
-            sweep(part)
-        log.describe(facts)
-    t = config.training
-    ward = Ward(guarded()(log.row), watch.note, t.log_every, t.evaluate_every)
-    for row in read(folder):
-        ward.judge(row)
+def _play(parts: Parts, folder: Path, watch: Watch, ranks: Ranks) -> Ending:
+    guarded = partial(writing, folder, ADVICE)
+    log = by_all(ranks, lambda: guarded()(_log)(parts, folder) if ranks.first else None)
+    row = _ward(guarded()(log.row), folder, parts.config, watch) if log else _nothing
+    keep = guarded()(log.evaluated) if log else _nothing
     # before signals are only remembered: what measures may have a net to train, which one would wait for
-    evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log))
+    evaluate = measure(parts, keep, watch.note, ranks)
+    save = _shared(guarded()(store(parts, folder, log)) if log else _nothing, ranks)
     with Interrupt() as interrupt:
-        hooks = Hooks(evaluate, save, ward, watch, interrupt)
+        hooks = Hooks(evaluate, save, row, watch, interrupt)
         try:
-            plan = plan_of(config, parts.device)
+            plan = replace(plan_of(parts.config, parts.device), ranks=ranks)
             with products(plan.precision):
                 return play(parts.state, plan, parts.source, parts.game, parts.relaxation, hooks)
         finally:
             watch.closed()
+
+
+def _nothing(*told: Any) -> None:
+    """What a process does that is not the first, where that one writes."""
+
+
+def _log(parts: Parts, folder: Path) -> RunLog:
+    """Open the log of a run, without what a killed process left behind."""
+    facts = run_facts(parts)
+    log = RunLog(folder, parts.state.step)
+    for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
+        sweep(part)
+    log.describe(facts)
+    return log
+
+
+def _ward(log: Callable[[dict[str, Any]], None], folder: Path, config: Config, watch: Watch) -> Ward:
+    """Return what keeps a row and judges the health of the run, which knows the rows there are."""
+    t = config.training
+    ward = Ward(log, watch.note, t.log_every, t.evaluate_every)
+    for row in read(folder):
+        ward.judge(row)
+    return ward
+
+
+Save = Callable[[TrainingState, dict[str, Any] | None], None]
+
+
+def _shared(save: Save, ranks: Ranks) -> Save:
+    """Return what saves a state in the first process, once all are seen to have the same."""
+    if ranks.count == 1:
+        return save
+
+    def shared(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
+        compare(state.tensors(), state.step, ranks)
+        by_first(ranks, lambda: save(state, evaluation))
+
+    return shared
 
 
 @contextmanager

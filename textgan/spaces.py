@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -67,8 +66,8 @@ class Image(Pixels):
         two values, lets a density be one. Departure: there 2 p / 256 - 1, so that noise and all stays below 1; here
         white with its noise lies up to 1/128 beyond what a tanh can give.
         """
-        noise = drawn(partial(torch.rand, pixels.shape), rng, pixels.device)
-        return pixels.float() / 127.5 - 1 + noise / 128
+        noise = drawn(torch.rand, pixels.shape, rng, pixels.device)
+        return pixels.to(noise.dtype) / 127.5 - 1 + noise / 128
 
     def chosen(self, output: Tensor, pick: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the pixels (batch, channel, y, x) uint8 of what a generator gives before its tanh."""

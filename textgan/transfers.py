@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -11,11 +11,20 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from textgan.ranks import here
 
-class Draw(Protocol):
-    """What draws a tensor of the CPU, of the same shape whenever it is asked."""
+
+class Make(Protocol):
+    """What makes a tensor of the CPU, of the same shape whenever it is asked."""
 
     def __call__(self, *, generator: torch.Generator) -> Tensor:
+        """Make it, by a generator of the CPU where it is random."""
+
+
+class Draw(Protocol):
+    """What draws a tensor of the CPU: `torch.rand`, or `torch.randint` up to a number."""
+
+    def __call__(self, shape: tuple[int, ...], /, *, generator: torch.Generator) -> Tensor:
         """Draw from a generator of the CPU."""
 
 
@@ -26,29 +35,37 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
-def drawn(draw: Draw, rng: torch.Generator, device: torch.device) -> Tensor:
-    """Return what `draw` draws from `rng`, on a device; a `Draws` in its place gives its own tensor instead."""
+def drawn(draw: Draw, shape: Sequence[int], rng: torch.Generator, device: torch.device) -> Tensor:
+    """Return what `draw` draws from `rng` for a batch, one row (...) of `shape` a sample, on a device.
+
+    Of a batch that processes share, it draws for all rows and returns those of this one.
+    """
+    return made(partial(here().drawn, draw, tuple(shape)), rng, device)
+
+
+def made(make: Make, rng: torch.Generator, device: torch.device) -> Tensor:
+    """Return what `make` makes, on a device; a `Draws` in the place of `rng` gives its own tensor instead."""
     if isinstance(rng, Draws):
-        return rng.drawn(draw, device)
-    return sent(draw(generator=rng), device)
+        return rng.made(make, device)
+    return sent(make(generator=rng), device)
 
 
 class Draws(torch.Generator):
     """Stands in for a generator where a step is to run again and again on the same tensors, filled anew each time.
 
     The first time through a step it draws, and keeps each draw with the tensor that it gave. From then on it gives
-    those, in that order. What reaches a step otherwise than by `drawn` stays what it was the first time.
+    those, in that order. What reaches a step otherwise than by `drawn` or `made` stays what it was the first time.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: list[tuple[Draw, Tensor]] = []
+        self._kept: list[tuple[Make, Tensor]] = []
         self._given = 0
 
-    def drawn(self, draw: Draw, device: torch.device) -> Tensor:
-        """Return the next of its tensors; the first time through, one just drawn."""
+    def made(self, make: Make, device: torch.device) -> Tensor:
+        """Return the next of its tensors; the first time through, one just made."""
         if self._given == len(self._kept):
-            self._kept.append((draw, sent(draw(generator=self), device)))
+            self._kept.append((make, sent(make(generator=self), device)))
         self._given += 1
         return self._kept[self._given - 1][1]
 
@@ -59,8 +76,8 @@ class Draws(torch.Generator):
 
     def refill(self, rng: torch.Generator) -> None:
         """Draw everything anew from `rng`, in the order of the first time, into the same tensors."""
-        for draw, tensor in self._kept:
-            tensor.copy_(sent(draw(generator=rng), tensor.device))
+        for make, tensor in self._kept:
+            tensor.copy_(sent(make(generator=rng), tensor.device))
 
 
 _DROPPING: ContextVar[tuple[torch.Generator, dict[object, Tensor]] | None] = ContextVar("dropping", default=None)
@@ -86,5 +103,5 @@ def dropped(layer: object, share: float, shape: torch.Size, device: torch.device
         return None
     rng, masks = within
     if layer not in masks:
-        masks[layer] = drawn(partial(torch.rand, shape), rng, device) < share
+        masks[layer] = drawn(torch.rand, shape, rng, device) < share
     return masks[layer]

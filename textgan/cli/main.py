@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -12,8 +13,8 @@ from typing import NamedTuple
 import click
 
 from textgan import __version__
-from textgan.cli.progress import printable
-from textgan.errors import TextganError, near_miss
+from textgan.cli.progress import is_first, printable
+from textgan.errors import ElsewhereError, TextganError, UsageError, near_miss
 
 
 class Entry(NamedTuple):
@@ -99,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.ClickException as error:
         return _fail(_usage(error), error.exit_code)
+    except ElsewhereError as error:
+        return error.exit_code
     except TextganError as error:
         return _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -116,7 +119,10 @@ def _spell_out() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(printable(f"textgan: error: {message}"), err=True)
+    """Say what is wrong; a wrong command is that of all processes of a run, and one says so."""
+    where = "" if is_first() else f"process {os.environ['RANK']}: "
+    if is_first() or code != UsageError.exit_code:
+        click.echo(printable(f"textgan: error: {where}{message}"), err=True)
     return code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 import unicodedata
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 LIVE_SAMPLES = 3
 LINE_EVERY = 30.0  # seconds between plain progress lines
 PREPARING_EVERY = 3.0  # seconds between those on a text that is read
+
+
+def is_first() -> bool:
+    """Return whether this process speaks for its run: it is the only one, or torchrun's first."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class Pace:

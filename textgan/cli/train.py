@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textgan.cli.config import CORPUS_FLAGS, config_options, corpus_options, resolved
-from textgan.cli.progress import duration, printable, watch
+from textgan.cli.progress import duration, is_first, printable, watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,7 @@ Examples:
   textgan train --corpus 8gaussians                    points of the plane; the critic is drawn in runs/NAME/pictures
   textgan train --corpus digits                        pictures, minutes on two cores
   textgan train --corpus images --data FOLDER          your own pictures, a subfolder a class if they have classes
+  torchrun --nproc-per-node 2 -m textgan train         the same run, each batch shared by two processes
 
 `textgan config show --describe` explains every setting that -s takes. Ctrl-C saves a checkpoint and stops; --resume
 goes on from it."""
@@ -48,7 +49,9 @@ goes on from it."""
 )
 @click.option("--steps", type=int, metavar="N", help="Generator steps in all; a resumed run goes on to this total.")
 @click.option("--minutes", type=float, metavar="M", help="Stop after this time even if steps are left.")
-@click.option("--run", metavar="DIR", help="Folder of the run; a bare NAME is runs/NAME. By default one of its own.")
+@click.option(
+    "-r", "--run", metavar="DIR", help="Folder of the run; a bare NAME is runs/NAME. By default one of its own."
+)
 @click.option("--resume", is_flag=True, help="Go on with that run, or the newest, from its last checkpoint.")
 @click.option("--seed", type=int, metavar="N", help="Seed of everything that is drawn.")
 @click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps.")
@@ -77,7 +80,7 @@ def train(
         _describe(config, as_json)
         return
     outcome = _train(config, folder, resume)
-    if as_json:
+    if as_json and is_first():
         click.echo(json.dumps(_json(outcome)))
     ctx.exit(EXIT_CODES.get(outcome.stopped, 0))
 
@@ -102,7 +105,7 @@ def _train(config: Config, folder: Path | None, resume: bool) -> Outcome:
     from textgan import runs
 
     limits = config.training.minutes, config.training.processor_minutes
-    progress = watch(min((limit for limit in limits if limit), default=0.0))
+    progress = watch(min((limit for limit in limits if limit), default=0.0)) if is_first() else runs.Silence()
     try:
         outcome = runs.train(config, folder, resume=resume, watch=progress)
     finally:

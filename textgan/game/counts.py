@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from textgan.contract import State, Term, TermBatch
 from textgan.game import pages
 from textgan.game.windows import TABLE_BITS, Windows
+from textgan.ranks import gathered
 
 PRIOR = 1e-7  # added to Q, so that an unseen window has a finite reward
 LARGEST = 1e4  # size of one draw's increment at which counts are scaled back
@@ -171,7 +172,7 @@ class CountCritic:
     def __call__(self, batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
         """Return the loss of a batch and the counts after it."""
         probabilities = merge_rare(batch.output.logits.softmax(-1), self.classes)
-        drawn = batch.output.ids.T.clamp(max=self.classes - 1).int().contiguous().T  # rows innermost in memory
+        drawn = rows_innermost(batch.output.ids.clamp(max=self.classes - 1).int())
         chosen, p = likeliest_classes(probabilities, self.likeliest)
         with torch.no_grad():
             scored, after = self._score(drawn, likely_or_drawn(chosen, p, drawn), state, batch.labels)
@@ -181,15 +182,16 @@ class CountCritic:
         return -(p * reward).sum(-1).mean(), after
 
     def _score(self, drawn: Tensor, chosen: Tensor, state: State, labels: Tensor | None) -> tuple[list[Tensor], State]:
-        """Return each order's summed rewards of the chosen symbols, and the counts after the draws."""
+        """Return each order's summed rewards of the chosen symbols, and the counts after the whole batch's draws."""
         scored, after = [], {}
+        counted = rows_innermost(gathered(drawn)), None if labels is None else gathered(labels)
         for name, table in self.tables.items():
             before, first = _of(name, state), table.windows.order <= self.counted_first
             if first:
-                before = after[name] = table.count(drawn, before, self.forgetting, labels)
+                before = after[name] = table.count(counted[0], before, self.forgetting, counted[1])
             scored.append(table.rewards(drawn, chosen, before, self.clip, labels))
             if not first:  # the counts are updated in place: only once they are read
-                after[name] = table.count(drawn, before, self.forgetting, labels)
+                after[name] = table.count(counted[0], before, self.forgetting, counted[1])
         return scored, _joined(after)
 
     def empty(self) -> State:
@@ -272,6 +274,11 @@ def likeliest_classes(probabilities: Tensor, count: int) -> tuple[Tensor, Tensor
         return every, probabilities
     p, chosen = probabilities.topk(count, dim=-1, sorted=False)
     return chosen.int(), p
+
+
+def rows_innermost(classes: Tensor) -> Tensor:
+    """Return classes (batch, position) laid out in memory as `Windows.codes` reads them."""
+    return classes.T.contiguous().T
 
 
 def likely_or_drawn(chosen: Tensor, p: Tensor, drawn: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from textgan.contract import State, Term, TermBatch
+from textgan.ranks import gathered, mean
 
 IGNORED = -100  # no id
 
@@ -31,7 +32,8 @@ def teacher_nll(real: Tensor, logits: Tensor, *, ends: bool) -> Tensor:
     if ends:
         pads = (real == 0).long()
         real = real.masked_fill(pads.cumsum(1) > pads, IGNORED)  # pads before this position
-    return F.cross_entropy(logits.flatten(0, 1), real.flatten(), ignore_index=IGNORED)
+    whole = F.cross_entropy(logits.flatten(0, 1), real.flatten(), ignore_index=IGNORED, reduction="sum")
+    return whole / mean((real != IGNORED).sum().to(whole.dtype))
 
 
 def likelihood(
@@ -113,7 +115,8 @@ def window_likelihood(
     """
 
     def term(batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
-        chosen = _windows(batch.real.long(), real, order, rng)
-        return window_nll(chosen, _windows(batch.output.logits.log_softmax(-1), fake, order, rng)), state
+        # a mixture over the whole batch: every process has all of it, and the same windows
+        chosen = _windows(gathered(batch.real.long()), real, order, rng)
+        return window_nll(chosen, _windows(gathered(batch.output.logits.log_softmax(-1)), fake, order, rng)), state
 
     return Term(term)

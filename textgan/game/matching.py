@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from textgan.contract import State, Term, TermBatch
+from textgan.ranks import mean
 
 
 def mean_distance(*, real: Tensor, fake: Tensor) -> Tensor:
@@ -16,7 +17,7 @@ def mean_distance(*, real: Tensor, fake: Tensor) -> Tensor:
 
     Source: Salimans et al. 2016, section 3.1. Its code takes the mean absolute difference instead.
     """
-    return (real.mean(0) - fake.mean(0)).square().sum()
+    return mean(real.mean(0) - fake.mean(0)).square().sum()
 
 
 def feature_matching(rows: Iterable[Tensor], *, device: torch.device | str = "cpu", **_: Any) -> Term:

@@ -218,7 +218,7 @@ def _unit(vectors: Tensor) -> Tensor:
 
 
 def _uniform(shape: tuple[int, ...], like: Tensor, rng: torch.Generator) -> Tensor:
-    return drawn(partial(torch.rand, shape, dtype=like.dtype), rng, like.device)
+    return drawn(partial(torch.rand, dtype=like.dtype), shape, rng, like.device)
 
 
 PENALTIES: dict[str, Penalty] = {

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from textgan.contract import State, Term, TermBatch
+from textgan.ranks import mean
 
 
 def surrogate(logits: Tensor, ids: Tensor, advantages: Tensor) -> Tensor:
@@ -68,11 +69,11 @@ def policy_gradient(
     def term(batch: TermBatch, state: State, *, rng: torch.Generator) -> tuple[Tensor, State]:
         assert batch.rewards is not None, "no critic gives rewards"
         paid = returns(batch.rewards(), length, discount)
-        mean, seen = paid.mean(0), state["seen"]
-        baseline = torch.where(seen > 0, state["baseline"], mean)  # the first step's own mean, not nothing
+        average, seen = mean(paid.mean(0)), state["seen"]
+        baseline = torch.where(seen > 0, state["baseline"], average)  # the first step's own mean, not nothing
         judged = slice(batch.judged)
         loss = surrogate(batch.output.logits[judged], batch.output.ids[judged], paid - baseline)
-        return loss, {"baseline": decay * baseline + (1 - decay) * mean, "seen": seen + 1}
+        return loss, {"baseline": decay * baseline + (1 - decay) * average, "seen": seen + 1}
 
     def unpack(state: State) -> State:
         return {name: value.to(device) for name, value in state.items()}

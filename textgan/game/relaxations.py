@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,7 +17,7 @@ def draw(probabilities: Tensor, *, rng: torch.Generator) -> Tensor:
 
     One uniform number a position, drawn on the CPU so that every device sees the same.
     """
-    return at_share(probabilities, drawn(partial(torch.rand, probabilities.shape[:-1]), rng, probabilities.device))
+    return at_share(probabilities, drawn(torch.rand, probabilities.shape[:-1], rng, probabilities.device))
 
 
 def at_share(probabilities: Tensor, share: Tensor) -> Tensor:
@@ -75,7 +73,7 @@ def gumbel_softmax(logits: Tensor, *, temperature: float, rng: torch.Generator) 
 
     Source: Jang, Gu & Poole 2017, eq. 2; Maddison, Mnih & Teh 2017, eq. 10. T of 0.5 to 0.75 in Gupta & Zou 2019.
     """
-    uniform = drawn(partial(torch.rand, logits.shape), rng, logits.device).clamp_min(TINY)
+    uniform = drawn(torch.rand, logits.shape, rng, logits.device).clamp_min(TINY)
     noisy = logits - (-uniform.log()).log()
     return F.softmax(noisy / temperature, dim=-1), noisy.detach().argmax(-1)
 

@@ -26,6 +26,7 @@ from textgan.contract import (
     TermBatch,
 )
 from textgan.game.conditions import classification
+from textgan.ranks import mean
 from textgan.transfers import dropping
 
 NOTHING: Mapping[str, State] = MappingProxyType({})
@@ -124,7 +125,7 @@ def _held(name: str, found: Callable[[], Tensor], states: Mapping[str, State], a
 
     Source: Mroueh et al. 2018 (Sobolev GAN), algorithm 1.
     """
-    excess, multiplier = found() - 1, states[name]["multiplier"]
+    excess, multiplier = mean(found()) - 1, states[name]["multiplier"]
     after[name] = {"multiplier": multiplier + excess.detach()}
     return multiplier * excess + excess.square() / 2
 

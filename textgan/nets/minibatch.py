@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from textgan.nets.layers import linear
+from textgan.ranks import gathered
 
 KERNELS, DIMENSIONS = 32, 5  # 100 kernels, as published, make a step of a small critic on a CPU five times as long
 
@@ -34,7 +35,7 @@ class Discrimination(nn.Module):
         """Features (batch, features) to closeness (batch, 32)."""
         m = (features @ self.weight).view(len(features), KERNELS, DIMENSIONS)
         # `cdist` has no double backward
-        distance = (m.unsqueeze(1) - m).abs().sum(3)  # (batch, batch, kernel)
+        distance = (m.unsqueeze(1) - gathered(m)).abs().sum(3)  # (batch, batch, kernel)
         return torch.exp(-distance).sum(1) - 1  # each is at distance 0 from itself
 
 
@@ -52,7 +53,7 @@ class Deviation(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (batch, features) to (batch, 1)."""
-        deviation = (features.var(0, correction=0) + 1e-8).sqrt().mean()
+        deviation = (gathered(features).var(0, correction=0) + 1e-8).sqrt().mean()
         return deviation.expand(len(features), 1)
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from textgan.ranks import here, summed
+
 EPSILON = 1e-5  # added to a variance, as torch's norms do
 REFERENCE = 64  # rows of noise that virtual batch norm goes by; the paper says no number
 
@@ -16,14 +18,36 @@ REFERENCE = 64  # rows of noise that virtual batch norm goes by; the paper says 
 class BatchNorm(nn.BatchNorm1d):
     """To mean 0 and variance 1 of each channel over all other axes; in evaluation by the running statistics.
 
-    It mixes samples: no critic whose slope is taken may have it.
+    It mixes samples: no critic whose slope is taken may have it. Of a batch that processes share it takes the
+    statistics of the whole.
 
     Source: Ioffe & Szegedy 2015, algorithm 1; before each ReLU of the generator as in Gulrajani et al. 2017.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (batch, ..., channel)."""
+        if self.training and here().count > 1:
+            return self._shared(x)
         return super().forward(x.flatten(0, -2)).view(x.shape)
+
+    def _shared(self, x: Tensor) -> Tensor:
+        """Normalise rows of a batch that processes share; torch's own layer does so on a GPU only."""
+        x = x.to(self.running_mean.dtype)  # type: ignore[union-attr]
+        places, rows = tuple(range(x.dim() - 1)), here().count * x[..., 0].numel()
+        mean = summed(x.sum(places)) / rows
+        variance = summed((x - mean).square().sum(places)) / rows
+        self._remember(mean.detach(), variance.detach() * rows / (rows - 1))
+        normal = (x - mean) * (variance + self.eps).rsqrt()
+        return normal if self.weight is None else torch.addcmul(self.bias, normal, self.weight)
+
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        """Take a batch into the running statistics, as torch's layer does."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
+        self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
 
 
 class ConditionalBatchNorm(BatchNorm):

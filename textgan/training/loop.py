@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy.typing as npt
 import torch
@@ -18,10 +18,13 @@ from textgan.errors import DivergedError
 from textgan.game.conditions import bind_critic, bind_generator
 from textgan.game.relaxations import annealed, smoothed
 from textgan.game.steps import Game, Step, critic_step, generator_step
+from textgan.ranks import ALONE, Ranks, sharing
 from textgan.training import precision, sampler
+from textgan.training.distributed import agreed
 from textgan.training.replay import Play, graphed
 from textgan.training.state import Player, TrainingState
-from textgan.transfers import drawn
+from textgan.training.watch import Watch
+from textgan.transfers import drawn, made
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
@@ -32,56 +35,6 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 LONG = 6 * 3600.0  # a run estimated to take longer is announced. [s]
 WARM = 30.0  # first steps are slow; no estimate before. [s]
-
-
-class Watch(Protocol):
-    """Who is told how a run goes; it changes nothing."""
-
-    def preparing(self, stage: str, lines: int, share: float | None) -> None:
-        """So many lines of the text went through a stage: that share of it, where it is known."""
-
-    def started(self, total: int, first: int) -> None:
-        """The loop begins at step `first` of `total`."""
-
-    def step(self, step: int, row: dict[str, Any]) -> None:
-        """A step was finished and its losses are in `row`."""
-
-    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[Any]) -> None:
-        """Generated samples were measured."""
-
-    def saved(self, step: int) -> None:
-        """A checkpoint is on disk."""
-
-    def note(self, text: str) -> None:
-        """Something a user should know."""
-
-    def closed(self) -> None:
-        """The loop is over, for whatever reason."""
-
-
-class Silence:
-    """A watch that shows nothing."""
-
-    def preparing(self, stage: str, lines: int, share: float | None) -> None:
-        """Show nothing."""
-
-    def started(self, total: int, first: int) -> None:
-        """Show nothing."""
-
-    def step(self, step: int, row: dict[str, Any]) -> None:
-        """Show nothing."""
-
-    def evaluated(self, step: int, metrics: dict[str, Any], samples: list[Any]) -> None:
-        """Show nothing."""
-
-    def saved(self, step: int) -> None:
-        """Show nothing."""
-
-    def note(self, text: str) -> None:
-        """Show nothing."""
-
-    def closed(self) -> None:
-        """Show nothing."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +69,17 @@ class Plan:
     """fp32, tf32 or bf16."""
     graphs: bool = False
     """Replay the critic's step as a CUDA graph where it can be one."""
+    ranks: Ranks = ALONE
+    """The processes that share each batch; their number divides every batch above."""
 
     def net(self, net: nn.Module) -> Any:
         """Return a net as the steps call it, at the run's precision."""
         return precision.NETS[self.precision](net, self.device)
+
+    @property
+    def judged_of_batch(self) -> int:
+        """How many of the generator's batch the critic judges."""
+        return min(self.judged or self.critic_batch, self.batch)
 
     def temperature_at(self, step: int) -> float:
         """The temperature of a step."""
@@ -152,10 +112,10 @@ class Source:
 
         The paper goes through shuffled epochs; drawing with replacement needs no state and has the same distribution.
         """
-        chosen = drawn(partial(torch.randint, len(self.ids), (count,)), rng, torch.device("cpu")).numpy()
+        chosen = drawn(partial(torch.randint, len(self.ids)), (count,), rng, torch.device("cpu")).numpy()
 
         def of(column: npt.NDArray[Any], kind: str) -> Tensor:
-            return drawn(lambda generator: torch.from_numpy(column[chosen].astype(kind, copy=False)), rng, device)
+            return made(lambda generator: torch.from_numpy(column[chosen].astype(kind, copy=False)), rng, device)
 
         return of(self.ids, self.row_type), None if self.labels is None else of(self.labels, "int64")
 
@@ -194,7 +154,7 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
         DivergedError: a loss or gradient is not finite; nothing was updated with it.
     """
     start, first, metrics = time.perf_counter(), state.step, None
-    reason = _over(state, plan)
+    reason = agreed(_over(state, plan), plan.ranks)
     if reason:
         metrics = _keep(state, reason, hooks)
     announced = False
@@ -223,12 +183,13 @@ def critic_play(
     state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation, note: Callable[[str], None]
 ) -> Play:
     """Return what takes a critic step, as a CUDA graph where the plan asks for one; `note` is told where it cannot."""
-    play: Play = partial(_critic_step, state, plan, source, game, relaxation)
+    play: Play = partial(_shared_critic_step, state, plan, source, game, relaxation)
     return graphed(play, plan.device, note) if plan.graphs and state.critic is not None else play
 
 
 def _reason(state: TrainingState, plan: Plan, seconds: float, hooks: Hooks) -> str | None:
-    return _over(state, plan) or hooks.stop() or ("minutes" if seconds >= plan.seconds else None)
+    own = _over(state, plan) or hooks.stop() or ("minutes" if seconds >= plan.seconds else None)
+    return agreed(own, plan.ranks)
 
 
 def _over(state: TrainingState, plan: Plan) -> str | None:
@@ -287,22 +248,23 @@ def play_step(
     """
     factor = SCHEDULES[plan.schedule](state.step / plan.steps)
     losses: dict[str, dict[str, float]] = {}
-    critic = critic or partial(_critic_step, state, plan, source, game, relaxation)
+    critic = critic or partial(_shared_critic_step, state, plan, source, game, relaxation)
     pretraining = state.step < plan.pretrain
     turn = (state.step - plan.pretrain) % plan.critic_every == 0
     if state.critic is not None and turn and not pretraining:
         for k in range(plan.critic_steps):
             rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
             step = critic(rng)
-            losses["critic"] = _update(state.critic, step, factor, "critic", state.step)
+            losses["critic"] = _update(state.critic, step, factor, "critic", state.step, plan.ranks)
             state.states |= step.states
             del step  # its gradients, as large as the net, before the next ones are made
             game.constraint.after_step(state.critic.net)
     rng = sampler.generator(plan.seed, "generator", state.step)
     judge = None if pretraining else state.critic
     played = game.before() if pretraining else game
-    step = _generator_step(state, judge, plan, source, played, _bound(relaxation, plan, state.step, rng), rng)
-    losses["generator"] = _update(state.generator, step, factor, "generator", state.step)
+    with sharing(plan.ranks):
+        step = _generator_step(state, judge, plan, source, played, _bound(relaxation, plan, state.step, rng), rng)
+    losses["generator"] = _update(state.generator, step, factor, "generator", state.step, plan.ranks)
     state.states |= step.states
     state.update_average()
     return losses
@@ -310,26 +272,34 @@ def play_step(
 
 def _bound(relaxation: Relaxation, plan: Plan, step: int, rng: torch.Generator) -> BoundRelaxation:
     # a softmax of bfloat16 would lose the rare symbols
-    return lambda logits: relaxation(logits.float(), temperature=plan.temperature_at(step), rng=rng)
+    return lambda logits: relaxation(precision.at_least_float32(logits), temperature=plan.temperature_at(step), rng=rng)
 
 
 def _noise(count: int, plan: Plan, rng: torch.Generator) -> Tensor:
-    return drawn(lambda generator: sampler.noise(count, plan.latent, rng=generator), rng, plan.device)
+    return drawn(torch.randn, (count, plan.latent), rng, plan.device)
+
+
+def _shared_critic_step(
+    state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation, rng: torch.Generator
+) -> Step:
+    with sharing(plan.ranks):
+        return _critic_step(state, plan, source, game, relaxation, rng)
 
 
 def _critic_step(
     state: TrainingState, plan: Plan, source: Source, game: Game, relaxation: Relaxation, rng: torch.Generator
 ) -> Step:
     assert state.critic is not None
-    rows, condition = source.draw(plan.critic_batch, rng, plan.device)
-    noise = _noise(plan.critic_batch, plan, rng)
+    count = plan.ranks.rows(plan.critic_batch)
+    rows, condition = source.draw(count, rng, plan.device)
+    noise = _noise(count, plan, rng)
     with torch.no_grad():
         generator = bind_generator(plan.net(state.generator.net), condition)
         fake = generator(noise, _bound(relaxation, plan, state.step, rng)).sample
     real = plan.smoothed(source.to_sample(rows, rng=rng), state.step)
     net, labelled = plan.net(state.critic.net), None
     if source.labelled is not None:
-        samples, labels = source.labelled.examples(plan.critic_batch, rng, plan.device)
+        samples, labels = source.labelled.examples(count, rng, plan.device)
         labelled = bind_critic(net, labels), samples
     critic, parameters = bind_critic(net, condition), state.critic.parameters
     return critic_step(game, critic, parameters, real=real, fake=fake, rng=rng, states=state.states, labelled=labelled)
@@ -344,8 +314,9 @@ def _generator_step(
     relax: BoundRelaxation,
     rng: torch.Generator,
 ) -> Step:
-    rows, condition = source.draw(plan.batch, rng, plan.device)
-    judged = min(plan.judged or plan.critic_batch, plan.batch)
+    count = plan.ranks.rows(plan.batch)
+    rows, condition = source.draw(count, rng, plan.device)
+    judged = plan.ranks.rows(plan.judged_of_batch)
     critic = real = None
     if judge is not None:
         critic = bind_critic(plan.net(judge.net), None if condition is None else condition[:judged])
@@ -356,7 +327,7 @@ def _generator_step(
         critic,
         state.generator.parameters,
         state.states,
-        noise=_noise(plan.batch, plan, rng),
+        noise=_noise(count, plan, rng),
         relax=relax,
         rows=rows,
         real=real,
@@ -366,12 +337,13 @@ def _generator_step(
     )
 
 
-def _update(player: Player, step: Step, factor: float, who: str, done: int) -> dict[str, float]:
-    """Apply a step's gradients, unless something in it is not finite.
+def _update(player: Player, step: Step, factor: float, who: str, done: int, ranks: Ranks) -> dict[str, float]:
+    """Apply the gradients of a step's whole batch, unless something in it is not finite.
 
     Raises:
         DivergedError: a loss or the gradients' norm is not finite.
     """
+    step = _averaged(step, ranks)
     scalars = step.losses | {"gradient_norm": torch.nn.utils.get_total_norm(step.gradients)}
     numbers = dict(zip(scalars, torch.stack([*scalars.values()]).tolist(), strict=True))  # one wait for the device
     for name, value in numbers.items():
@@ -382,3 +354,9 @@ def _update(player: Player, step: Step, factor: float, who: str, done: int) -> d
             )
     player.apply(step.gradients, factor)
     return numbers
+
+
+def _averaged(step: Step, ranks: Ranks) -> Step:
+    """A step whose gradients and losses are means over the processes, each of which has as many rows."""
+    parts, count = ranks.averaged([*step.gradients, *step.losses.values()]), len(step.gradients)
+    return step._replace(gradients=tuple(parts[:count]), losses=dict(zip(step.losses, parts[count:], strict=True)))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from textgan.contract import Output
 from textgan.errors import UsageError
@@ -50,6 +51,11 @@ def products(precision: str) -> Iterator[None]:
         yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return bfloat16 as float32, and what is as fine as that as it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Bfloat16:
