@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime
+import os
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from processes import together
+from sentences import LINES
 from torch import Tensor
 
-from tests.processes import together
-from tests.sentences import LINES
+from textgan import assemble
 from textgan.assemble import Parts, build, plan_of
+from textgan.errors import ElsewhereError, TextganError, UsageError
 from textgan.ranks import ALONE, Ranks
+from textgan.runs import check_shares
 from textgan.settings import resolve
-from textgan.training.distributed import spread
+from textgan.training import distributed
+from textgan.training.distributed import REASONS, agreed, by_all, by_first, collected, compare, spread
 from textgan.training.loop import play_step
 
 TEXT = ["corpus.name=lines.txt", "corpus.processes=1", "text.length=12", "text.cut=line", "training.batch=8"]
@@ -102,7 +109,7 @@ def test_steps_on_several_processes_are_those_on_one(case: str, count: int, tmp_
     for share in shares:
         assert share.keys() == alone.keys()
         for name, value in alone.items():
-            torch.testing.assert_close(share[name], value, rtol=1e-10, atol=1e-10, msg=lambda text, n=name: n + text)
+            torch.testing.assert_close(share[name], value, rtol=1e-10, atol=1e-10, msg=name)
     for share in shares[1:]:
         assert all(torch.equal(share[name], shares[0][name]) for name in alone)  # bit for bit
 
@@ -118,3 +125,110 @@ def test_a_state_goes_from_the_first_process_to_all(tmp_path: Path) -> None:
     for found in together(3, share, tmp_path):
         assert found.keys() == first.keys()
         assert all(torch.equal(found[name], value) for name, value in first.items())
+
+
+def test_one_that_is_slow_is_waited_for_once_all_are_connected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "CONNECTING", datetime.timedelta(seconds=0.5))
+
+    def slow(ranks: Ranks) -> dict[str, Tensor]:
+        time.sleep(ranks.rank)
+        return {"reason": torch.tensor(REASONS.index(agreed("minutes", ranks)))}
+
+    assert len(together(2, slow, tmp_path)) == 2
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["ends", "hangs"])
+def test_a_process_that_is_lost_is_told_in_one_line(ends: bool, tmp_path: Path) -> None:
+    def lost(ranks: Ranks) -> dict[str, Tensor]:
+        if not ranks.first:
+            os._exit(0) if ends else time.sleep(3)
+        with pytest.raises(TextganError, match=r"^another process"), distributed._reachable():
+            agreed(None, ranks)
+        os._exit(0)
+
+    with pytest.raises(FileNotFoundError):  # no one returned
+        together(2, lost, tmp_path, patience=1)
+
+
+def test_an_error_in_one_process_ends_the_others_with_its_code(tmp_path: Path) -> None:
+    def fails(who: int) -> Callable[[], None]:
+        def function() -> None:
+            if int(os.environ["RANK"]) == who:
+                raise UsageError("here")
+
+        return function
+
+    def codes(ranks: Ranks) -> dict[str, Tensor]:
+        found = {}
+        for name, who, shared in (("first", 0, by_first), ("first of all", 0, by_all), ("second of all", 1, by_all)):
+            try:
+                shared(ranks, fails(who))
+            except TextganError as error:
+                found[name] = torch.tensor([error.exit_code, isinstance(error, ElsewhereError)])
+        return found
+
+    first, second = together(2, codes, tmp_path)
+    assert {name: value.tolist() for name, value in first.items()} == {
+        "first": [2, 0], "first of all": [2, 0], "second of all": [2, 1]
+    }  # fmt: skip
+    assert {name: value.tolist() for name, value in second.items()} == {
+        "first": [2, 1], "first of all": [2, 1], "second of all": [2, 0]
+    }  # fmt: skip
+
+
+def test_processes_agree_on_the_strongest_reason_to_stop(tmp_path: Path) -> None:
+    pairs = [(None, None), (None, "SIGTERM"), ("SIGINT", None), ("minutes", "SIGINT"), ("finished", "SIGTERM")]
+
+    def reasons(ranks: Ranks) -> dict[str, Tensor]:
+        told = [agreed(pair[ranks.rank], ranks) for pair in pairs]
+        return {"told": torch.tensor([REASONS.index(reason) for reason in told])}
+
+    for share in together(2, reasons, tmp_path):
+        told = [REASONS[i] for i in share["told"].tolist()]
+        assert told == [None, "SIGTERM", "SIGINT", "SIGINT", "finished"]
+
+
+def test_rows_of_all_are_collected_in_the_first(tmp_path: Path) -> None:
+    def rows(ranks: Ranks) -> dict[str, Tensor]:
+        own = torch.full((2 - ranks.rank, 3), ranks.rank) if ranks.rank < 2 else torch.empty(0)
+        return {"rows": collected(own, ranks)}
+
+    assert together(3, rows, tmp_path)[0]["rows"][:, 0].tolist() == [0, 0, 1]
+
+
+def test_weights_that_differ_are_found_and_told(tmp_path: Path) -> None:
+    def differ(ranks: Ranks) -> dict[str, Tensor]:
+        weights = {"a": torch.zeros(3), "b": torch.ones(2, 2)}
+        compare(weights, 7, ranks)
+        weights["b"][1, 1] += 1e-12 * (ranks.rank == 2)
+        with pytest.raises(TextganError, match="step 7: the weights of process 2 are no longer those of process 0"):
+            compare(weights, 7, ranks)
+        return {"told": torch.ones(1)}
+
+    assert len(together(3, differ, tmp_path)) == 3
+
+
+@pytest.mark.parametrize("n", [1, 256, 300, 700])
+def test_shares_of_generated_rows_are_the_rows_of_one(n: int) -> None:
+    model = assemble.model_of(parts_of("labels"), None)
+    whole = model.rows(n, seed=3)
+    assert model.space.decode(whole.numpy()) == model.generate(n, seed=3)
+    shares = [model.rows(n, seed=3, share=Ranks(rank, 3)) for rank in range(3)]
+    assert torch.equal(torch.cat([share for share in shares if len(share)]), whole)
+    assert len(shares[0])
+
+
+@pytest.mark.parametrize(
+    ("count", "settings", "told"),
+    [
+        (3, [], "training.batch: 16 samples cannot be split evenly over 3 processes"),
+        (4, ["critic.batch=6"], "critic.batch: 6 samples"),
+        (4, ["critic.judged=2"], "critic.judged: 2 samples"),
+        (2, ["training.graphs=true"], "training.graphs: no CUDA graphs"),
+    ],
+)
+def test_what_processes_cannot_share_is_refused(count: int, settings: list[str], told: str) -> None:
+    config = resolve("smoke", overrides=settings).config
+    check_shares(config, ALONE)
+    with pytest.raises(UsageError, match=told):
+        check_shares(config, Ranks(0, count))

@@ -427,11 +427,13 @@ def test_the_first_signal_is_remembered_and_handlers_are_restored() -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_the_second_signal_ends_the_process_at_once() -> None:
-    code = (
-        "import signal\nfrom textgan.training.interrupt import Interrupt\n"
-        "with Interrupt():\n    signal.raise_signal(signal.SIGINT)\n    signal.raise_signal(signal.SIGTERM)"
+@pytest.mark.parametrize(("later", "code"), [(-1.0, 143), (1.0, 0)], ids=["later", "its echo"])
+def test_a_later_signal_ends_the_process_at_once(later: float, code: int) -> None:
+    program = (
+        "import signal\nfrom textgan.training import interrupt\n"
+        f"interrupt.ECHO = {later}\n"
+        "with interrupt.Interrupt():\n    signal.raise_signal(signal.SIGINT)\n    signal.raise_signal(signal.SIGTERM)"
     )
     root = str(Path(sampler.__file__).parents[2])
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": root}, check=False)
-    assert done.returncode == 143
+    done = subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": root}, check=False)
+    assert done.returncode == code

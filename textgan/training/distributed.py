@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.rendezvous import rendezvous
 
 from textgan.errors import ElsewhereError, TextganError, UsageError
 from textgan.ranks import ALONE, Ranks
 
 REASONS = (None, "minutes", "SIGINT", "SIGTERM", "finished")
 """Why a run stops; of several processes' reasons the last in this order is all of theirs."""
+CONNECTING = datetime.timedelta(seconds=30)  # of processes that are all there
 LOST = "another process of this run ended or cannot be reached; add --resume to go on from the last checkpoint"
 Result = TypeVar("Result")
 
@@ -39,11 +41,28 @@ def joined(patience: float) -> Iterator[Ranks]:
         yield ALONE
         return
     with _reachable():
-        distributed.init_process_group(_backend(), timeout=datetime.timedelta(seconds=patience))
+        _meet(_backend(), datetime.timedelta(seconds=patience))
         try:
             yield Ranks(distributed.get_rank(), distributed.get_world_size())
         finally:
             distributed.destroy_process_group()
+
+
+def _meet(backend: str, patience: datetime.timedelta) -> None:
+    """Wait for all processes, and connect them.
+
+    Among busy processes gloo's connections sometimes never come up: it then fails soon, for torchrun to start anew.
+
+    Raises:
+        RuntimeError: they do not connect.
+    """
+    store, rank, count = next(rendezvous("env://", timeout=patience))
+    store.set(f"here {rank}", "")
+    store.wait([f"here {other}" for other in range(count)], patience)
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=CONNECTING)
+    distributed.all_reduce(torch.zeros(()))
+    assert distributed.group.WORLD is not None
+    distributed.group.WORLD.set_timeout(patience)
 
 
 def _backend() -> str:

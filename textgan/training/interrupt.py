@@ -1,14 +1,16 @@
-"""SIGINT and SIGTERM: the first asks the loop to save and stop, the second ends the process at once."""
+"""SIGINT and SIGTERM: the first asks the loop to save and stop, a later one ends the process at once."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ECHO = 1.0  # what a scheduler sends to all, a launcher of processes sends on to each, a moment later. [s]
 
 
 class Interrupt:
@@ -16,6 +18,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.name: str | None = None
+        self._since = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def __call__(self) -> str | None:
@@ -34,6 +37,7 @@ class Interrupt:
             signal.signal(number, handler)
 
     def _first(self, number: int, frame: FrameType | None) -> None:
-        if self.name is not None:
+        if self.name is None:
+            self.name, self._since = signal.Signals(number).name, time.monotonic()
+        elif time.monotonic() - self._since > ECHO:
             os._exit(128 + number)
-        self.name = signal.Signals(number).name
