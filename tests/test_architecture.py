@@ -84,6 +84,8 @@ ALLOWED = {
     "measure": BOTTOM | {"assemble", "game", "kinds", "nets", "ranks", "semi_supervised", "training"},
     "lock": BOTTOM,
     "resuming": BOTTOM | {"assemble", "checks", "config", "training"},
+    "room": BOTTOM | {"training"},
+    "shares": BOTTOM | {"assemble", "config", "ranks", "training"},
     "runs": BOTTOM
     | {
         "assemble",
@@ -95,6 +97,8 @@ ALLOWED = {
         "opening",
         "ranks",
         "resuming",
+        "room",
+        "shares",
         "training",
         "__version__",
     },

@@ -20,8 +20,8 @@ from textgan import assemble
 from textgan.assemble import Parts, build, plan_of
 from textgan.errors import ElsewhereError, TextganError, UsageError
 from textgan.ranks import ALONE, Ranks
-from textgan.runs import check_shares
 from textgan.settings import resolve
+from textgan.shares import check_shares
 from textgan.training import distributed
 from textgan.training.distributed import REASONS, agreed, by_all, by_first, collected, compare, spread
 from textgan.training.loop import play_step

@@ -48,6 +48,10 @@ class ElsewhereError(TextganError):
         self.exit_code = exit_code
 
 
+class FormatError(TextganError):
+    """A file says that it is of a format which this textgan does not read. Exit code 1."""
+
+
 def near_miss(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the closest known name, else "; known: a, b, c"."""
     known = sorted(known)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from textgan import __version__
+from textgan import config as schema
 from textgan.assemble import Parts, build, model_of, plan_of, settled
 from textgan.config import Config
 from textgan.errors import DivergedError, ElsewhereError, TextganError, UsageError
@@ -26,14 +27,17 @@ from textgan.lock import ADVICE, alone_in
 from textgan.measure import measure
 from textgan.opening import describe, summary
 from textgan.ranks import Ranks
-from textgan.resuming import nothing_left, restore, starting_step
+from textgan.resuming import RECORDED, changes, nothing_left, restore, starting_step
+from textgan.room import check_room
+from textgan.shares import check_corpus_alike, check_shares, first_config, share_state
 from textgan.training import checkpoint, health
-from textgan.training.distributed import by_all, by_first, compare, in_turns, joined, restarted, spread
+from textgan.training.distributed import by_all, by_first, compare, in_turns, joined, restarted
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
 from textgan.training.loop import Ending, Hooks
 from textgan.training.loop import train as play
 from textgan.training.precision import products
+from textgan.training.rollback import Rollback
 from textgan.training.runlog import RunLog, read
 from textgan.training.state import TrainingState
 from textgan.training.watch import Silence as Silence
@@ -58,7 +62,13 @@ class Outcome:
     """The first of each kind in all of the run, {"step", "kind", "text"}."""
 
 
-def train(config: Config, run: Path | None = None, resume: bool = False, watch: Watch | None = None) -> Outcome:
+def train(
+    config: Config,
+    run: Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+    allow_changes: bool = False,
+) -> Outcome:
     """Train a run, from its last checkpoint with `resume`, and leave its model, log and checkpoints in its folder.
 
     Args:
@@ -66,26 +76,29 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         run: its folder; None names a new one under runs/.
         resume: go on from the last checkpoint; a run without one starts afresh and says so.
         watch: is told how it goes.
+        allow_changes: go on with another configuration than the checkpoint's; each difference is told and recorded.
 
     Raises:
         UsageError: an unknown name, or a resumed run whose configuration differs.
-        DivergedError: a loss stopped being finite.
-        CorruptError: the checkpoint does not hold what its manifest says.
+        DivergedError: a loss stopped being finite, and going back to the last good checkpoint did not help.
+        CorruptError: no checkpoint holds what its manifest says, or the newest does not fit the configuration.
+        FormatError: a newer version wrote what there is.
         TextganError: the text, the memory, or the disk that the run is written to, is not fit for it, or another
             process is training in the folder.
     """
     with joined(config.training.patience * 60) as ranks:
+        config = first_config(settled(config), ranks)
+        begin = partial(_begin, config, run, resume or restarted(), allow_changes)
         try:
-            return _train(config, run, resume or restarted(), (watch if ranks.first else None) or Silence(), ranks)
+            return _train(config, begin, (watch if ranks.first else None) or Silence(), ranks)
         except DivergedError as error:  # which all processes see alike
             raise error if ranks.first else ElsewhereError(str(error), error.exit_code) from error
 
 
-def _train(config: Config, run: Path | None, resume: bool, watch: Watch, ranks: Ranks) -> Outcome:
+def _train(config: Config, begin: Callable[[ExitStack, Watch], dict[str, Any]], watch: Watch, ranks: Ranks) -> Outcome:
     check_shares(config, ranks)
-    config = settled(config)
     with ExitStack() as held, flushed_denormals(), enough_memory():
-        place = by_first(ranks, partial(_begin, held, config, run, resume, watch))
+        place = by_first(ranks, partial(begin, held, watch))
         folder, start, ended = Path(place["folder"]), place["step"], place["ended"]
         if ended is not None:
             return Outcome(folder, start, 0.0, **ended)
@@ -95,17 +108,20 @@ def _train(config: Config, run: Path | None, resume: bool, watch: Watch, ranks: 
         crowd = crowding(torch.get_num_threads(), os.getloadavg()[0]) if ranks.count == 1 else None
         for advice in filter(None, (parts.kind.advice(parts.corpus), crowd)):
             watch.note(advice)
-        _restore(parts, folder, start, ranks)
+        by_all(ranks, lambda: _prepare(parts, folder, start) if ranks.first else None)
+        share_state(parts.state, ranks)
         end = _play(parts, folder, watch, ranks)
         told = by_first(ranks, lambda: alarms(folder))
     return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics, told)
 
 
-def _begin(held: ExitStack, config: Config, run: Path | None, resume: bool, watch: Watch) -> dict[str, Any]:
+def _begin(
+    config: Config, run: Path | None, resume: bool, allow_changes: bool, held: ExitStack, watch: Watch
+) -> dict[str, Any]:
     """Take the folder of a run, until `held` is left, and say where it stands."""
     folder = run or make_run_folder(config)
     held.enter_context(alone_in(folder))
-    start, ended = starting_step(folder, config, resume, watch), None
+    start, ended = starting_step(folder, config, resume, watch, allow_changes), None
     if start is not None and (over := nothing_left(folder, start, config.training)):
         stopped, told = over
         watch.note(f"{folder} already has its {told} sets a larger total")
@@ -113,50 +129,11 @@ def _begin(held: ExitStack, config: Config, run: Path | None, resume: bool, watc
     return {"folder": str(folder), "step": start, "ended": ended}
 
 
-def check_shares(config: Config, ranks: Ranks) -> None:
-    """Refuse batches that so many processes cannot share evenly, and what cannot be done by several.
-
-    Raises:
-        UsageError: in one line.
-    """
-    t, c = config.training, config.critic
-    critic = c.batch or t.batch
-    sizes = {"training.batch": t.batch, "critic.batch": critic, "critic.judged": min(c.judged or critic, t.batch)}
-    for key, size in sizes.items():
-        if size % ranks.count:
-            raise UsageError(
-                f"{key}: {size} samples cannot be split evenly over {ranks.count} processes; "
-                f"use a multiple of {ranks.count}, or a number of processes that divides it"
-            )
-    if t.graphs and ranks.count > 1:
-        raise UsageError("training.graphs: no CUDA graphs under several processes; use false")
-
-
-def check_corpus_alike(parts: Parts, ranks: Ranks) -> None:
-    """Refuse to train on one text here and another there.
-
-    Raises:
-        TextganError: the corpus is not that of the first process.
-    """
-    corpus = parts.corpus
-    firsts = by_first(ranks, lambda: corpus.fingerprint)
-
-    def check() -> None:
-        if corpus.fingerprint != firsts:
-            raise TextganError(f"{corpus.name} is not the same here as at process 0; give all machines the same files")
-
-    by_all(ranks, check)
-
-
-def _restore(parts: Parts, folder: Path, start: int | None, ranks: Ranks) -> None:
-    """Bring all processes to where the first one's checkpoint is; without any, to its first weights."""
-    state = parts.state
+def _prepare(parts: Parts, folder: Path, start: int | None) -> None:
+    """Load the checkpoint that a run goes on from, and see that there is room for the next ones."""
     if start is not None:
-        by_all(ranks, lambda: restore(parts, folder, start) if ranks.first else None)
-    if ranks.count > 1:
-        step = by_first(ranks, lambda: state.step)
-        state.processor_seconds = by_first(ranks, lambda: state.processor_seconds)
-        state.load(step, spread(state.tensors(), ranks))
+        restore(parts, folder, start)
+    check_room(folder, parts.state, saves_left(parts.config.training, start or 0), ADVICE)
 
 
 def crowding(threads: int, load: float) -> str | None:
@@ -168,14 +145,14 @@ def crowding(threads: int, load: float) -> str | None:
 
 def _play(parts: Parts, folder: Path, watch: Watch, ranks: Ranks) -> Ending:
     guarded = partial(writing, folder, ADVICE)
-    log = by_all(ranks, lambda: guarded()(_log)(parts, folder) if ranks.first else None)
-    row = _ward(guarded()(log.row), folder, parts.config, watch) if log else _nothing
-    keep = guarded()(log.evaluated) if log else _nothing
+    book = by_all(ranks, lambda: guarded()(_Book)(parts, folder, watch) if ranks.first else None)
+    keep = guarded()(book.log.evaluated) if book else _nothing
     # before signals are only remembered: what measures may have a net to train, which one would wait for
     evaluate = measure(parts, keep, watch.note, ranks)
-    save = _shared(guarded()(store(parts, folder, log)) if log else _nothing, ranks)
+    save = partial(_save, guarded()(book.save) if book else _nothing, ranks)
+    back = partial(_back, guarded()(book.back) if book else _nothing, parts.state, ranks)
     with Interrupt() as interrupt:
-        hooks = Hooks(evaluate, save, row, watch, interrupt)
+        hooks = Hooks(evaluate, save, guarded()(book.ward) if book else _nothing, watch, interrupt, back)
         try:
             plan = replace(plan_of(parts.config, parts.device), ranks=ranks)
             with products(plan.precision):
@@ -185,41 +162,41 @@ def _play(parts: Parts, folder: Path, watch: Watch, ranks: Ranks) -> Ending:
 
 
 def _nothing(*told: Any) -> None:
-    """What a process does that is not the first, where that one writes."""
+    """What a process writes that is not the first."""
 
 
-def _log(parts: Parts, folder: Path) -> RunLog:
-    """Open the log of a run, without what a killed process left behind."""
-    facts = run_facts(parts)
-    log = RunLog(folder, parts.state.step)
-    for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
-        sweep(part)
-    log.describe(facts)
-    return log
-
-
-def _ward(log: Callable[[dict[str, Any]], None], folder: Path, config: Config, watch: Watch) -> Ward:
-    """Return what keeps a row and judges the health of the run, which knows the rows there are."""
-    t = config.training
-    ward = Ward(log, watch.note, t.log_every, t.evaluate_every)
-    for row in read(folder):
-        ward.judge(row)
-    return ward
-
-
-Save = Callable[[TrainingState, dict[str, Any] | None], None]
-
-
-def _shared(save: Save, ranks: Ranks) -> Save:
-    """Return what saves a state in the first process, once all are seen to have the same."""
-    if ranks.count == 1:
-        return save
-
-    def shared(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
+def _save(save: Callable[..., None], ranks: Ranks, state: TrainingState, evaluation: dict[str, Any] | None) -> None:
+    """Save a state in the first process, once all are seen to have the same."""
+    if ranks.count > 1:
         compare(state.tensors(), state.step, ranks)
-        by_first(ranks, lambda: save(state, evaluation))
+    by_first(ranks, lambda: save(state, evaluation))
 
-    return shared
+
+def _back(back: Callable[..., None], state: TrainingState, ranks: Ranks, error: DivergedError) -> None:
+    """Go back to a checkpoint in the first process, and in all to where it then is."""
+    by_first(ranks, lambda: back(error))
+    share_state(state, ranks)
+
+
+class _Book:
+    """What the first process writes of a run: the log, whose rows it judges, the model and the checkpoints."""
+
+    def __init__(self, parts: Parts, folder: Path, watch: Watch) -> None:
+        """Go on with the folder of a run, without what a killed process left behind."""
+        t, checkpoints = parts.config.training, folder / "checkpoints"
+        facts = run_facts(parts) | {"changes": changes(folder, parts.state.step, parts.config)}
+        self.log = RunLog(folder, parts.state.step)
+        for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
+            sweep(part, own=True)
+        self.log.describe(facts)
+        self.ward = Ward(self.log.row, watch.note, t.log_every, t.evaluate_every)
+        self.ward.begin(read(folder))
+        self.save = store(parts, folder, self.log, facts)
+        self.back = Rollback(checkpoints, parts.state, t.rollbacks, self._went_back, watch.note)
+
+    def _went_back(self, row: dict[str, Any]) -> None:
+        self.log.back(row)
+        self.ward.begin(read(self.log.folder))
 
 
 @contextmanager
@@ -293,7 +270,7 @@ def last_started() -> Path:
 
 def saved_metrics(folder: Path, step: int) -> dict[str, Any] | None:
     """Return what was measured at a checkpoint."""
-    metrics: dict[str, Any] | None = checkpoint.load(folder / "checkpoints", step)[1]["evaluation"]
+    metrics: dict[str, Any] | None = checkpoint.verify(folder / "checkpoints", step)["evaluation"]
     return metrics
 
 
@@ -338,21 +315,25 @@ def git_hash() -> str | None:
         return None
 
 
-def store(parts: Parts, folder: Path, log: RunLog) -> Callable[[TrainingState, dict[str, Any] | None], None]:
+def saves_left(limits: schema.Training, step: int) -> int:
+    """Return how many checkpoints are still to come after a step."""
+    return max(1, -(-(limits.steps - step) // limits.evaluate_every))
+
+
+def store(
+    parts: Parts, folder: Path, log: RunLog, record: dict[str, Any]
+) -> Callable[[TrainingState, dict[str, Any] | None], None]:
     """Return what saves a state: the log's rows first, then the model folder, then the checkpoint.
 
-    In this order a kill between two of them costs the steps since the last checkpoint, and nothing else.
+    It holds the settings of the run's record too, from which one that is damaged can be mended. In this order a kill
+    between two of them costs the steps since the last checkpoint, and nothing else.
     """
 
     def save(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
         log.sync()
         score = parts.kind.score(evaluation) if evaluation else None
-        facts = {
-            "score": score,
-            "fingerprint": parts.corpus.fingerprint,
-            "evaluation": evaluation,
-            "processor_seconds": state.processor_seconds,
-        }
+        facts = {"score": score, "fingerprint": parts.corpus.fingerprint, "evaluation": evaluation}
+        facts |= state.facts() | {name: record[name] for name in RECORDED}
         model_of(parts, evaluation).save(folder / "model")
         checkpoint.save(folder / "checkpoints", state.step, state.tensors(), facts)
 

@@ -119,9 +119,9 @@ def _spell_out() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    """Say what is wrong; a wrong command is that of all processes of a run, and one says so."""
+    """Say what is wrong; a wrong command is that of all processes of a run, and one a machine says so."""
     where = "" if is_first() else f"process {os.environ['RANK']}: "
-    if is_first() or code != UsageError.exit_code:
+    if code != UsageError.exit_code or os.environ.get("LOCAL_RANK", "0") == "0":
         click.echo(printable(f"textgan: error: {where}{message}"), err=True)
     return code
 

@@ -22,6 +22,7 @@ from textgan.ranks import ALONE, Ranks, sharing
 from textgan.training import precision, sampler
 from textgan.training.distributed import agreed
 from textgan.training.replay import Play, graphed
+from textgan.training.rollback import ADVICE, check_metrics, check_weights, stays
 from textgan.training.state import Player, TrainingState
 from textgan.training.watch import Watch
 from textgan.transfers import drawn, made
@@ -135,6 +136,8 @@ class Hooks:
     log: Callable[[dict[str, Any]], None]
     watch: Watch
     stop: Callable[[], str | None]
+    back: Callable[[DivergedError], None] = stays
+    """Takes the state of a run that diverged back to a good one, or raises what it is given."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     """Play the game until `plan.steps` generator steps are done; a state that has nothing left is measured and saved.
 
     Raises:
-        DivergedError: a loss or gradient is not finite; nothing was updated with it.
+        DivergedError: a loss or gradient is not finite, and the hooks know of nothing to go back to.
     """
     start, first, metrics = time.perf_counter(), state.step, None
     reason = agreed(_over(state, plan), plan.ranks)
@@ -163,7 +166,12 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     critic = critic_play(state, plan, source, game, relaxation, hooks.watch.note)
     while reason is None:
         began = time.process_time()
-        losses |= play_step(state, plan, source, game, relaxation, critic)
+        try:
+            losses |= play_step(state, plan, source, game, relaxation, critic)
+        except DivergedError as error:
+            hooks.back(error)
+            losses = {}
+            continue
         state.processor_seconds += time.process_time() - began  # measuring and saving cost every method the same
         state.step += 1
         seconds = time.perf_counter() - start
@@ -175,7 +183,11 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
             hooks.log(row)
             losses = {}  # a row tells of the last critic step since the row before
         if state.step % plan.evaluate_every == 0 or reason:
-            metrics = _keep(state, reason, hooks)
+            try:
+                metrics = _keep(state, reason, hooks)
+            except DivergedError as error:
+                hooks.back(error)
+                reason = None
     return Ending(reason, time.perf_counter() - start, metrics)
 
 
@@ -201,6 +213,7 @@ def _over(state: TrainingState, plan: Plan) -> str | None:
 
 def _keep(state: TrainingState, reason: str | None, hooks: Hooks) -> dict[str, Any] | None:
     """Evaluate, unless someone waits for the end, and save."""
+    check_weights(state)
     metrics = None if reason in ("SIGINT", "SIGTERM") else _evaluate(state, hooks)
     hooks.save(state, metrics)
     hooks.watch.saved(state.step)
@@ -213,6 +226,7 @@ def _spent(state: TrainingState) -> dict[str, float]:
 
 def _evaluate(state: TrainingState, hooks: Hooks) -> dict[str, Any]:
     metrics, samples = hooks.evaluate(state)
+    check_metrics(state.step, metrics)
     hooks.log({"step": state.step} | _spent(state) | {"evaluation": metrics})
     hooks.watch.evaluated(state.step, metrics, samples)
     return metrics
@@ -253,13 +267,13 @@ def play_step(
     turn = (state.step - plan.pretrain) % plan.critic_every == 0
     if state.critic is not None and turn and not pretraining:
         for k in range(plan.critic_steps):
-            rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
+            rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k, state.rollbacks)
             step = critic(rng)
             losses["critic"] = _update(state.critic, step, factor, "critic", state.step, plan.ranks)
             state.states |= step.states
             del step  # its gradients, as large as the net, before the next ones are made
             game.constraint.after_step(state.critic.net)
-    rng = sampler.generator(plan.seed, "generator", state.step)
+    rng = sampler.generator(plan.seed, "generator", state.step, state.rollbacks)
     judge = None if pretraining else state.critic
     played = game.before() if pretraining else game
     with sharing(plan.ranks):
@@ -349,8 +363,7 @@ def _update(player: Player, step: Step, factor: float, who: str, done: int, rank
     for name, value in numbers.items():
         if not math.isfinite(value):
             raise DivergedError(
-                f"step {done + 1}: the {who}'s {name} is {value}; nothing was updated with it; "
-                "start anew from its settings ('textgan train -c RUN') with a lower learning rate or a heavier penalty"
+                f"step {done + 1}: the {who}'s {name} is {value}; nothing was updated with it; {ADVICE}"
             )
     player.apply(step.gradients, factor)
     return numbers
