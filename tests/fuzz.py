@@ -42,7 +42,7 @@ if __name__ == "__main__":
 import fuzz_damage
 import fuzz_material
 
-PATIENCE = 20  # s
+PATIENCE = 20  # s of processor time; of the clock three times that
 MEMORY = 3 << 29  # bytes
 BATCH = 25  # cases a child
 PROMISED = {0, 1, 2, 3, 4, 5}
@@ -65,7 +65,10 @@ def _reads_model(place: str, *more: str) -> Target:
 
 def _reads_text(name: str) -> Target:
     prepare = f"prepare {name} -c smoke"
-    others = (f"{prepare} -s corpus.errors=skip -s text.unit=word", f"report --samples {name} --reference text.txt --n 2")
+    others = (
+        f"{prepare} -s corpus.errors=skip -s text.unit=word",
+        f"report --samples {name} --reference text.txt --n 2",
+    )
     return Target(name, (prepare, f"{prepare} -s corpus.errors=replace --json", *others))
 
 
@@ -131,7 +134,7 @@ class Hung(BaseException):
 
 def play(what: str, number: int, scratch: Path) -> Verdict:
     """Damage a copy of the material in `scratch`, run a command on it, and judge what came of it."""
-    faulthandler.dump_traceback_later(2 * PATIENCE, exit=True)  # where the signal is not heeded
+    faulthandler.dump_traceback_later(4 * PATIENCE, exit=True)  # where the signal is not heeded
     rng = random.Random(f"{what} {number}")
     work = scratch / "work"
     shutil.rmtree(work, ignore_errors=True)
@@ -145,16 +148,23 @@ def play(what: str, number: int, scratch: Path) -> Verdict:
     out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
     code, fault = None, ""
     try:
-        signal.alarm(PATIENCE)
+        signal.alarm(3 * PATIENCE)
+        signal.setitimer(signal.ITIMER_PROF, PATIENCE)
         with redirect_stdout(out), redirect_stderr(err):
             code = _main(command)
     except Hung:
-        fault = f"over {PATIENCE} s at " + _where()
+        fault = "endless at " + _where()
     except BaseException as error:
         fault = f"{type(error).__name__}: {str(error)[:200]} at {_where()}"
     finally:
         signal.alarm(0)
-    greedy = "not enough memory" in err.getvalue() and what != "config" and not any("large" in one or "link" in one for one in done)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        faulthandler.cancel_dump_traceback_later()
+    greedy = (
+        "not enough memory" in err.getvalue()
+        and what != "config"
+        and not any("large" in one or "link" in one for one in done)
+    )
     return Verdict(number, told, code, fault or _fault(code, err.getvalue()) or ("greedy" if greedy else ""))
 
 
@@ -227,7 +237,8 @@ def _bounded() -> None:
     def hung(*_: object) -> None:
         raise Hung
 
-    signal.signal(signal.SIGALRM, hung)
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, hung)
 
 
 def _child(what: str, numbers: Sequence[int], scratch: Path, pipe: int) -> None:
@@ -267,7 +278,7 @@ def batch(what: str, numbers: Sequence[int], scratch: Path) -> Iterator[Verdict]
     begun, silent = None, False
     with os.fdopen(reading, encoding="utf-8") as told:
         while not silent:
-            silent = not select.select([told], [], [], 3 * PATIENCE)[0]
+            silent = not select.select([told], [], [], 5 * PATIENCE)[0]
             line = "" if silent else told.readline()
             if not line:
                 break
@@ -281,7 +292,7 @@ def batch(what: str, numbers: Sequence[int], scratch: Path) -> Iterator[Verdict]
     with suppress(ProcessLookupError):
         os.killpg(process, signal.SIGKILL)  # what it started
     if begun is not None:
-        how = f"deaf for {3 * PATIENCE} s" if silent else f"ended by {os.waitstatus_to_exitcode(status)}"
+        how = f"deaf for {5 * PATIENCE} s" if silent else f"ended by {os.waitstatus_to_exitcode(status)}"
         yield Verdict(begun, f"--what {what} --seed {begun} --cases 1", None, f"the interpreter was {how}")
 
 

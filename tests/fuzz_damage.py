@@ -80,7 +80,7 @@ def changed(name: str, content: bytes, rng: Rng) -> bytes:
     try:
         return form(content, rng)
     except (ValueError, OSError, LookupError, EOFError, struct.error, zipfile.BadZipFile, tarfile.TarError, RecursionError,
-            NotImplementedError, OverflowError, TypeError, zlib.error):  # it was damaged before  # fmt: skip
+            NotImplementedError, OverflowError, TypeError, AttributeError, zlib.error):  # it was damaged before  # fmt: skip
         return _bytes(content, rng)
 
 
@@ -162,9 +162,13 @@ def _change(inner: Any, key: Any, tree: Any, rng: Rng) -> None:
     elif how < 0.3 and isinstance(value, list):
         inner[key] = rng.choice((value * 2, value * 500, value[1:], value[::-1], [*value, rng.choice(VALUES)]))
     elif how < 0.5 and isinstance(value, int | float):
-        inner[key] = rng.choice((value + 1, value - 1, -value, value * 2, value * 10**6, value / 2, float(value), str(value), [value]))
+        inner[key] = rng.choice(
+            (value + 1, value - 1, -value, value * 2, value * 10**6, value / 2, float(value), str(value), [value])
+        )
     elif how < 0.5 and isinstance(value, str):
-        inner[key] = rng.choice((value[1:], value * 2, value[::-1], value + "\n", value.upper(), [value], "../" + value))
+        inner[key] = rng.choice(
+            (value[1:], value * 2, value[::-1], value + "\n", value.upper(), [value], "../" + value)
+        )
     elif how < 0.6:
         inner[key] = nested(rng.choice((5, 200)), rng)
     elif how < 0.7:
@@ -196,12 +200,17 @@ def _json(content: bytes, rng: Rng) -> bytes:
 def _jsonl(content: bytes, rng: Rng) -> bytes:
     lines = content.splitlines(keepends=True)
     at = rng.randrange(len(lines))
-    lines[at] = _bytes(lines[at], rng) if rng.random() < 0.3 else json.dumps(_tree(json.loads(lines[at]), rng)).encode() + b"\n"
+    lines[at] = (
+        _bytes(lines[at], rng) if rng.random() < 0.3 else json.dumps(_tree(json.loads(lines[at]), rng)).encode() + b"\n"
+    )
     return b"".join(lines)
 
 
 def _toml(content: bytes, rng: Rng) -> bytes:
-    return "\n".join(toml(_tree(tomllib.loads(content.decode()), rng))).encode(errors="replace")
+    tree = _tree({"": tomllib.loads(content.decode())}, rng)
+    return "\n".join(
+        toml(tree.get("") if isinstance(tree, dict) and isinstance(tree.get(""), dict) else {"x": tree})
+    ).encode(errors="replace")
 
 
 def toml(tree: Any) -> Iterator[str]:
@@ -253,7 +262,9 @@ def _tensors(told: Any, rng: Rng) -> Any:
     elif how == 4:
         of["data_offsets"] = told[other]["data_offsets"]
     else:
-        of["dtype"], of["shape"] = rng.choice((("F16", [*of["shape"], 2]), ("I32", of["shape"]), ("U8", [*of["shape"], 4])))
+        of["dtype"], of["shape"] = rng.choice(
+            (("F16", [*of["shape"], 2]), ("I32", of["shape"]), ("U8", [*of["shape"], 4]))
+        )
     return told
 
 
@@ -274,7 +285,9 @@ def _zip(content: bytes, rng: Rng) -> bytes:
 
 
 def _name(name: str, rng: Rng) -> str:
-    return rng.choice(("../" + name, "/" + name, "a/" * 300 + name, "", ".", name + "\x01", "C:\\" + name, "x" * 90, "é" + name))
+    return rng.choice(
+        ("../" + name, "/" + name, "a/" * 300 + name, "", ".", name + "\x01", "C:\\" + name, "x" * 90, "é" + name)
+    )
 
 
 def _tar(content: bytes, rng: Rng) -> bytes:
@@ -305,7 +318,9 @@ def _gz(content: bytes, rng: Rng) -> bytes:
     if inner[257:262] == b"ustar":
         return _tar_gz(content, rng)
     inner = _bytes(inner, rng)
-    return rng.choice((gzip.compress(inner, mtime=0), gzip.compress(gzip.compress(inner, mtime=0), mtime=0), bz2.compress(inner)))
+    return rng.choice(
+        (gzip.compress(inner, mtime=0), gzip.compress(gzip.compress(inner, mtime=0), mtime=0), bz2.compress(inner))
+    )
 
 
 def _npy(content: bytes, rng: Rng) -> bytes:
@@ -332,7 +347,11 @@ def _gone(path: Path, rng: Rng) -> None:
 
 
 def _renamed(path: Path, rng: Rng) -> None:
-    path.rename(path.with_name(rng.choice((path.name.upper() + "X", "x" + path.name, path.stem, path.name + ".gz", "step-00000x"))))
+    path.rename(
+        path.with_name(
+            rng.choice((path.name.upper() + "X", "x" + path.name, path.stem, path.name + ".gz", "step-00000x"))
+        )
+    )
 
 
 def _folder(path: Path, rng: Rng) -> None:

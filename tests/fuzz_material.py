@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 import os
 import random
@@ -14,7 +13,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import picture_files as made
 
 SMOKE = "train -c smoke --steps 2 -s evaluation.samples=20 -s generator.width=4 -s critic.width=4"
@@ -92,7 +90,9 @@ def lines(count: int = 120) -> list[str]:
 
 def _text(work: Path) -> None:
     (work / "text.txt").write_text("\n".join(lines()) + "\n", encoding="utf-8")
-    (work / "labelled.tsv").write_text("label\ttext\n" + "".join(f"{'ab'[i % 2]}\t{line}\n" for i, line in enumerate(lines())))
+    (work / "labelled.tsv").write_text(
+        "label\ttext\n" + "".join(f"{'ab'[i % 2]}\t{line}\n" for i, line in enumerate(lines()))
+    )
 
 
 def _models(work: Path) -> None:
@@ -142,8 +142,12 @@ def _corpora(work: Path) -> None:
             tar.add(work / "labelled.tsv", "deep/two.txt")
     for name, dialect in (("text.csv", "excel"), ("text.tsv", "excel-tab")):
         with (work / name).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, dialect).writerows([["id", "text"], *([i, line + ', "x"'] for i, line in enumerate(lines()))])
-    (work / "text.jsonl").write_text("".join(json.dumps({"id": i, "text": line}) + "\n" for i, line in enumerate(lines())))
+            csv.writer(file, dialect).writerows(
+                [["id", "text"], *([i, line + ', "x"'] for i, line in enumerate(lines()))]
+            )
+    (work / "text.jsonl").write_text(
+        "".join(json.dumps({"id": i, "text": line}) + "\n" for i, line in enumerate(lines()))
+    )
     (work / "folder" / "b").mkdir(parents=True)
     (work / "folder" / "a.txt").write_bytes(content)
     (work / "folder" / "b" / "c.txt.gz").write_bytes(gzip.compress(content))
