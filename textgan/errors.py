@@ -40,8 +40,8 @@ class CorruptError(TextganError):
     exit_code = 5
 
 
-def near_miss(name: str, known: Iterable[object]) -> str:
+def near_miss(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the closest known name, else "; known: a, b, c"."""
-    known = sorted(map(str, known))
+    known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
