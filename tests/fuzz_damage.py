@@ -21,16 +21,28 @@ from typing import Any
 
 from textgan import files
 
-TELLING = [b"\0", b"\xff", b"\xff" * 8, b"\n", b"\r", b"\r\n", b'"', b"\t", b",", b"{", b"[" * 3000, b"\xef\xbb\xbf", b"\x1f\x8b",
-           b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\xed\xa0\x80", "\u2028\ufffd".encode(), b"NaN", b"1e999", b"-1", b"9" * 5000,
-           struct.pack("<q", -1), struct.pack("<q", 1 << 62), struct.pack("<i", 1 << 30), b"\x00\x00\x00\x00"]  # fmt: skip
+TELLING = [
+    b"\0", b"\xff", b"\xff" * 8, b"\0" * 4, b"\n", b"\r", b"\r\n", b'"', b"\t", b",", b"{", b"[" * 3000, b"9" * 5000,
+    b"\xef\xbb\xbf", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\xed\xa0\x80", "\u2028\ufffd".encode(),
+    b"NaN", b"1e999", b"-1", struct.pack("<q", -1), struct.pack("<q", 1 << 62), struct.pack("<i", 1 << 30),
+]  # fmt: skip
+"""What readers of some format heed."""
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 3, 7, 255, 256, 65_001, 1 << 20, 1 << 31, 1 << 53, 1 << 63, 1 << 64, -(1 << 63), 10**30, 10**400, 0.5, -0.5, 1e-300, 1e300,
-    float("nan"), float("inf"), -float("inf"), "", " ", "a", "\0", "\n", "\ud800", "\u202e<b>&", "x" * 3000, "../../out", "/etc/passwd", "a/b", "..", "nan",
-    "text", "image", "toy", "paper", "layer", "argmax", "softmax", "cuda", "byte", "word", "piece", [], {}, [0], [1, 2], ["a", "a"], [None], {"a": 1}, {"": None}, [[]], [1e300] * 3,
+    None, True, False, 0, 1, -1, 2, 3, 7, 255, 256, 65_001, 1 << 20, 1 << 31, 1 << 53, 1 << 63, 1 << 64, -(1 << 63),
+    10**30, 10**400, 0.5, -0.5, 1e-300, 1e300, float("nan"), float("inf"), -float("inf"), "", " ", "a", "\0", "\n",
+    "\ud800", "\u202e<b>&", "x" * 3000, "../../out", "/etc/passwd", "a/b", "..", "nan", "text", "image", "toy", "paper",
+    "layer", "argmax", "softmax", "cuda", "byte", "word", "piece", [], {}, [0], [1, 2], ["a", "a"], [None], {"a": 1},
+    {"": None}, [[]], [1e300] * 3,
 ]  # fmt: skip
 Rng = random.Random
 LARGE = 1 << 24  # bytes of a file that one case made and is damaged no further
+
+
+BROKEN = (
+    ValueError, OSError, LookupError, EOFError, TypeError, AttributeError, RuntimeError, OverflowError, struct.error,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error,
+)  # fmt: skip
+"""What reading raises of what was damaged before."""
 
 
 def damage(place: Path, rng: Rng) -> list[str]:
@@ -79,8 +91,7 @@ def changed(name: str, content: bytes, rng: Rng) -> bytes:
         form = _bytes
     try:
         return form(content, rng)
-    except (ValueError, OSError, LookupError, EOFError, struct.error, zipfile.BadZipFile, tarfile.TarError, RecursionError,
-            NotImplementedError, OverflowError, TypeError, AttributeError, zlib.error):  # it was damaged before  # fmt: skip
+    except BROKEN:
         return _bytes(content, rng)
 
 
@@ -327,15 +338,17 @@ def _npy(content: bytes, rng: Rng) -> bytes:
     size = struct.unpack("<H", content[8:10])[0]
     head, values = content[10 : 10 + size].decode("latin-1"), content[10 + size :]
     wanted, new = rng.choice((
-        ("|u1", "|O"), ("|u1", "<f8"), ("|u1", "<U9"), ("<i8", "|O"), ("<i8", "<f4"), ("<i8", "<M8[s]"), ("False", "True"),
-        ("(", "(0, "), ("(", "(-1, "), ("(", f"({10**12}, "), ("8", "9"), ("3", "4"), ("3", "1"), ("descr", "desc"), ("{", "{'a': 1, "),
+        ("|u1", "|O"), ("|u1", "<f8"), ("|u1", "<U9"), ("<i8", "|O"), ("<i8", "<f4"), ("<i8", "<M8[s]"),
+        ("False", "True"), ("(", "(0, "), ("(", "(-1, "), ("(", f"({10**12}, "), ("8", "9"), ("3", "4"), ("3", "1"),
+        ("descr", "desc"), ("{", "{'a': 1, "),
     ))  # fmt: skip
     told = head.replace(wanted, new, 1).encode("latin-1")
     return content[:8] + struct.pack("<H", len(told)) + told + values
 
 
 FORMS: dict[str, Callable[[bytes, Rng], bytes]] = {
-    "json": _json, "jsonl": _jsonl, "toml": _toml, "safetensors": _safetensors, "zip": _zip, "npz": _zip, "tar": _tar, "gz": _gz, "npy": _npy,
+    "json": _json, "jsonl": _jsonl, "toml": _toml, "safetensors": _safetensors,
+    "zip": _zip, "npz": _zip, "tar": _tar, "gz": _gz, "npy": _npy,
 }  # fmt: skip
 
 

@@ -53,7 +53,12 @@ training.seed = [0, 1]
 soft = { generator.relaxation = "softmax" }
 hard = { generator.relaxation = "straight_through" }
 """
-RULES = 'S -> NP " " VP [0.7] | "no" [0.3]\nNP -> "a " N | "the " N [3]  # a comment\nN -> "cat"\n   | "dog"\nVP -> "says \\"" N "\\"" | "" | N " " VP\n'
+RULES = r"""S -> NP " " VP [0.7] | "no" [0.3]
+NP -> "a " N | "the " N [3]  # a comment
+N -> "cat"
+   | "dog"
+VP -> "says \"" N "\"" | "" | N " " VP
+"""
 
 
 def make(what: str, scratch: Path) -> None:
