@@ -43,10 +43,11 @@ if __name__ == "__main__":
 import fuzz_damage
 import fuzz_material
 
-PATIENCE = 20  # s of processor time; of the clock three times that
+PATIENCE = 20  # s of processor time; of the clock six times that, as others may compute, too
 MEMORY = 3 << 29  # bytes
 BATCH = 25  # cases a child
-LOADED = ("textgan.cli.main", "textgan.runs", "textgan.report.measure", "textgan.sweep.grid", "scipy.io", "PIL.Image")
+LOADED = ("textgan.cli.main", "textgan.runs", "textgan.report.measure", "textgan.sweep.grid", "torch._dynamo",
+          "scipy.io", "PIL.Image")  # fmt: skip
 """What takes long to import, and starts no threads, once for all children."""
 PROMISED = {0, 1, 2, 3, 4, 5}
 
@@ -138,7 +139,7 @@ class Hung(BaseException):
 
 def play(what: str, number: int, scratch: Path) -> Verdict:
     """Damage a copy of the material in `scratch`, run a command on it, and judge what came of it."""
-    faulthandler.dump_traceback_later(4 * PATIENCE, exit=True)  # where the signal is not heeded
+    faulthandler.dump_traceback_later(7 * PATIENCE, exit=True)  # where the signal is not heeded
     rng = random.Random(f"{what} {number}")
     work = scratch / "work"
     shutil.rmtree(work, ignore_errors=True)
@@ -152,7 +153,7 @@ def play(what: str, number: int, scratch: Path) -> Verdict:
     out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
     code, fault = None, ""
     try:
-        signal.alarm(3 * PATIENCE)
+        signal.alarm(6 * PATIENCE)
         signal.setitimer(signal.ITIMER_PROF, PATIENCE)
         with redirect_stdout(out), redirect_stderr(err):
             code = _main(command)
@@ -282,7 +283,7 @@ def batch(what: str, numbers: Sequence[int], scratch: Path) -> Iterator[Verdict]
     begun, silent = None, False
     with os.fdopen(reading, encoding="utf-8") as told:
         while not silent:
-            silent = not select.select([told], [], [], 5 * PATIENCE)[0]
+            silent = not select.select([told], [], [], 8 * PATIENCE)[0]
             line = "" if silent else told.readline()
             if not line:
                 break
@@ -296,7 +297,7 @@ def batch(what: str, numbers: Sequence[int], scratch: Path) -> Iterator[Verdict]
     with suppress(ProcessLookupError):
         os.killpg(process, signal.SIGKILL)  # what it started
     if begun is not None:
-        how = f"deaf for {5 * PATIENCE} s" if silent else f"ended by {os.waitstatus_to_exitcode(status)}"
+        how = f"deaf for {8 * PATIENCE} s" if silent else f"ended by {os.waitstatus_to_exitcode(status)}"
         yield Verdict(begun, f"--what {what} --seed {begun} --cases 1", None, f"the interpreter was {how}")
 
 
