@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from commands import ROOT
+from commands import ROOT, textgan
 
-from textgan.model import load
 from textgan.runs import run_config
 
 
@@ -29,4 +28,5 @@ def test_an_objective_of_ones_own_trains_and_is_reported_like_any_other(tmp_path
     (run,) = (tmp_path / "runs").iterdir()
     assert run_config(run).game.objective == "exponential"
     assert "exponential" not in (ROOT / "textgan" / "game" / "objectives.py").read_text(encoding="utf-8")
-    assert len(load(run).generate(3)) == 3
+    generated = textgan(tmp_path, "generate", "-m", str(run), "-n", "3")
+    assert (generated.code, len(generated.out.splitlines())) == (0, 3)
