@@ -106,6 +106,7 @@ def made(changes: dict[str, Any]) -> Config:
 
 @FEW
 @given(changes=CHANGES, told=st.booleans())
+@example(changes={"corpus.data": '\x7f"\\\n', "game.penalties": {"a.b": 0.0, "": 1e-300}}, told=True)
 def test_any_configuration_comes_back_from_toml_and_from_json(place: Path, changes: dict[str, Any], told: bool) -> None:
     config = made(changes)
     lines = toml_lines(Resolved(config, dict.fromkeys(fields(), "who")), origin=told, describe=told)
@@ -117,7 +118,10 @@ def test_any_configuration_comes_back_from_toml_and_from_json(place: Path, chang
 
 LAYERS = ("file", "variable", "-s", "flag")
 LAYERED = st.dictionaries(
-    st.sampled_from(KEYS).filter(lambda key: key != "game.penalties"), st.sets(st.sampled_from(LAYERS)), max_size=5
+    st.sampled_from(KEYS).filter(lambda key: key != "game.penalties"),
+    st.sets(st.sampled_from(LAYERS), min_size=2),
+    min_size=2,
+    max_size=5,
 ).flatmap(
     lambda wanted: st.fixed_dictionaries(
         {key: st.fixed_dictionaries(dict.fromkeys(layers, VALID[key])) for key, layers in wanted.items()}
@@ -312,7 +316,7 @@ def test_any_line_comes_back_but_for_its_cut_and_its_unknown_symbols(given_: tup
 
 
 @SOME
-@given(given_=spaces())
+@given(given_=spaces(st.lists(LINE | st.text(" ab", min_size=8, max_size=24), min_size=3, max_size=6)))
 def test_any_window_starts_its_line_or_a_word_and_is_whole(given_: tuple[Symbols, list[str]]) -> None:
     symbols, lines = given_
     rows, numbers = symbols.rows(lines, "windows")
@@ -396,6 +400,7 @@ def test_any_text_is_split_by_line_and_kept_in_order(
 
 @FEW
 @given(lines=st.lists(WILD, min_size=1, max_size=8))
+@example(lines=["\ufeffa", "b\r", "", "\ufeff"])
 def test_samples_are_read_as_they_were_written(place: Path, lines: list[str]) -> None:
     with sink(str(place / "samples.txt")) as write:
         write("".join(f"{line}\n" for line in lines))
