@@ -1,14 +1,20 @@
-"""The command `textgan` in processes of its own, and what is left of them."""
+"""The command `textgan`, mostly in processes of its own, and what is left of them."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import IO, NamedTuple
+
+import pytest
+
+from textgan.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 DRIVER = "import sys\n{setup}\nfrom textgan.cli.main import main\nsys.exit(main(sys.argv[1:]))"
@@ -63,6 +69,19 @@ def textgan(
 ) -> Done:
     """Run the command to its end; as `start`."""
     return ended(start(folder, *arguments, setup=setup, environ=environ, stdin=stdin))
+
+
+def within(folder: Path, *arguments: str) -> Done:
+    """Run the command in this process, which has all its libraries in memory already, in a folder with its cache."""
+    out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in [name for name in os.environ if name.startswith("TEXTGAN_")]:
+            patch.delenv(name)
+        patch.setenv("TEXTGAN_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        code = main(arguments)
+    out.seek(0)
+    return Done(code, out.read(), err.getvalue())
 
 
 def processes_of(leader: int) -> set[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import re
@@ -12,14 +11,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
-
-from textgan.cli.main import main
+from commands import within
 
 ROOT = Path(__file__).parents[1]
 SMOKE = "-c smoke -s evaluation.samples=50 --steps 2"
@@ -28,7 +25,7 @@ NO_FULL_DEVICE = pytest.mark.skipif(not Path("/dev/full").exists(), reason="need
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 
 
-APART = ("generate -m runs/first", "train --device cuda")
+APART = ("generate -m runs/first",)
 """What has a process of its own, as a user's command does."""
 
 
@@ -170,15 +167,8 @@ def command(folder: Path, arguments: str, largest: int | None = None) -> subproc
 
 
 def inside(folder: Path, arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run textgan likewise in this process, which has all its libraries in memory already."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        for name in [name for name in os.environ if name.startswith("TEXTGAN_")]:
-            patch.delenv(name)
-        patch.setenv("TEXTGAN_CACHE", str(folder / "cache"))
-        patch.chdir(folder)
-        code = main(arguments.split())
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+    """Run textgan likewise in this process."""
+    return subprocess.CompletedProcess(arguments, *within(folder, *arguments.split()))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -206,7 +196,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text and a run on it."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "text.txt").write_bytes(real_text())
-    done = command(folder, f"train --corpus text.txt {SMOKE} --run first")
+    done = inside(folder, f"train --corpus text.txt {SMOKE} --run first")
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -325,7 +325,9 @@ def test_resume_without_a_name_takes_the_run_that_was_started_last(
     assert json.loads(textgan("train", "--resume", "--dry-run", "--json")[1])["steps"] == 10
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_and_a_resumed_run_goes_on(
     textgan: Command, home: Path, number: signal.Signals, code: int
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from commands import textgan
+from commands import textgan, within
 from test_hostile_text import END, entry
 
 from textgan import files
@@ -96,7 +96,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The fingerprint of the plain text."""
     folder = tmp_path_factory.mktemp("plain")
     (folder / "good.txt").write_bytes(GOOD)
-    done = textgan(folder, "prepare", "good.txt", "--json")
+    done = within(folder, "prepare", "good.txt", "--json")
     assert done.code == 0, done.err
     return str(json.loads(done.out)["fingerprint"])
 
@@ -104,7 +104,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("case", READ.values(), ids=list(READ))
 def test_odd_text_is_read_and_counted(tmp_path: Path, plain: str, case: Read) -> None:
     (tmp_path / case.name).write_bytes(case.raw)
-    done = textgan(tmp_path, "prepare", case.name, "--json", *case.arguments.split())
+    done = within(tmp_path, "prepare", case.name, "--json", *case.arguments.split())
     assert done.code == 0, done.err
     told: dict[str, Any] = json.loads(done.out)
     first, *notes = done.err.splitlines()
@@ -159,7 +159,8 @@ REFUSED = {
 def test_broken_text_is_one_line_and_leaves_nothing(tmp_path: Path, case: Refused) -> None:
     bad = tmp_path / case.name
     bad.write_bytes(case.raw)
-    done = textgan(tmp_path, "prepare", case.name, "--json", setup=case.setup)
+    asked = ("prepare", case.name, "--json")
+    done = textgan(tmp_path, *asked, setup=case.setup) if case.setup else within(tmp_path, *asked)
     assert (done.code, done.out) == (1, "")
     *notes, line = done.err.splitlines()
     assert re.fullmatch(f"textgan: error: {case.says.replace('{bad}', re.escape(str(bad)))}", line), line
@@ -186,7 +187,7 @@ def rows(folder: Path) -> str:
     """Rows in the cache whose space was damaged, their sizes as before."""
     (folder / "text.txt").write_bytes(GOOD)
     arguments = "prepare text.txt -s text.unit=piece -s text.max_symbols=300"
-    done = textgan(folder, *arguments.split())
+    done = within(folder, *arguments.split())
     assert done.code == 0, done.err
     (space,) = folder.glob("cache/rows/*/space.json")
     damaged = files.dump_json(without_tokenizer(json.loads(space.read_text(encoding="utf-8"))))
@@ -220,7 +221,7 @@ def test_a_tokenizer_that_is_none_is_one_line(
     tmp_path: Path, given: Callable[[Path], str], code: int, says: str
 ) -> None:
     arguments = given(tmp_path)
-    done = textgan(tmp_path, *arguments.split())
+    done = within(tmp_path, *arguments.split())
     assert (done.code, done.out) == (code, "")
     assert re.fullmatch(f"textgan: error: {says}\n", done.err)
     assert not half_written(tmp_path / "cache")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from commands import Done, ended, processes_of, start, textgan, until
+from commands import Done, ended, processes_of, start, textgan, until, within
 
 WORDS = ["the", "a", "of", "naïve", "word", "漢字", "running", "it's", "U.S.", "--", "house", "garden"]
 
@@ -43,7 +43,7 @@ def told(done: Done) -> dict[str, Any]:
 def test_what_it_prints_and_that_text_is_read_once(tmp_path: Path) -> None:
     lines = [*sentences(300), "", "  "]
     text = write(tmp_path / "text.txt", lines)
-    first = textgan(tmp_path, "prepare", "text.txt", "--json")
+    first = within(tmp_path, "prepare", "text.txt", "--json")
     facts = told(first)
     keys = {"schema", "name", "fingerprint", "train", "heldout", "symbols", "dropped", "facts"}
     assert facts.keys() == keys
@@ -53,14 +53,14 @@ def test_what_it_prints_and_that_text_is_read_once(tmp_path: Path) -> None:
     assert first.err == "text: reading the text\n"
 
     make_unreadable(text)
-    assert textgan(tmp_path, "prepare", "text.txt", "--json") == Done(0, first.out, "")
-    plain = textgan(tmp_path, "prepare", "text.txt")
+    assert within(tmp_path, "prepare", "text.txt", "--json") == Done(0, first.out, "")
+    plain = within(tmp_path, "prepare", "text.txt")
     assert (plain.code, plain.err) == (0, "")
     assert plain.out == (
         f"text: {facts['train']} training and {facts['heldout']} held-out rows of 32 (line), "
         f"{facts['symbols']} symbols, held out by hash of the line\n302 lines read; left out: 2 empty\n"
     )
-    dry = textgan(tmp_path, "train", "--corpus", "text.txt", "--dry-run", "--json")
+    dry = within(tmp_path, "train", "--corpus", "text.txt", "--dry-run", "--json")
     assert (told(dry)["corpus"]["fingerprint"], dry.err) == (facts["fingerprint"], "")
 
 
@@ -81,7 +81,7 @@ def test_plain_output_tells_labels_and_what_an_archive_left_out(tmp_path: Path) 
         link = tarfile.TarInfo("texts/passwd.txt")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    done = textgan(tmp_path, "prepare", "texts.tgz", "--label-column", "@file")
+    done = within(tmp_path, "prepare", "texts.tgz", "--label-column", "@file")
     assert done.code == 0, done.err
     summary, read, labels = done.out.splitlines()
     assert summary.startswith("texts: ")
@@ -155,7 +155,8 @@ SOURCES = {
 def test_every_kind_of_source(tmp_path: Path, case: Case) -> None:
     case.given(tmp_path)
     stdin = (tmp_path / "stdin").open("rb") if case.name == "stdin" else None
-    facts = told(textgan(tmp_path, "prepare", *case.arguments.split(), "--json", stdin=stdin))
+    asked = ("prepare", *case.arguments.split(), "--json")
+    facts = told(within(tmp_path, *asked) if stdin is None else textgan(tmp_path, *asked, stdin=stdin))
     if stdin:
         stdin.close()
     assert facts["train"] + facts["heldout"] == case.rows
@@ -181,7 +182,7 @@ def test_every_kind_of_source(tmp_path: Path, case: Case) -> None:
 )
 def test_what_suits_no_text_is_refused_before_it_is_read(tmp_path: Path, arguments: str, says: str) -> None:
     write(tmp_path / "text.txt", LINES)
-    done = textgan(tmp_path, "prepare", *arguments.split())
+    done = within(tmp_path, "prepare", *arguments.split())
     assert (done.code, done.out) == (2, "")
     assert re.fullmatch(f"textgan: error: {says}\n", done.err)
 

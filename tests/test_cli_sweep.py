@@ -153,6 +153,7 @@ def test_an_interrupted_sweep_goes_on_and_ends_in_a_table(home: Path) -> None:
     assert (home / "sweeps" / "m" / "plot.svg").read_text().startswith("<svg ")
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_told_and_new_cells_go_on(textgan: Command, home: Path) -> None:
     write(home, steps=2, more=WILD)
     code, out, err = textgan("sweep", "m.toml", "-s", "training.seed=0", "--out", "there")

@@ -591,6 +591,7 @@ def test_billion_word_never_trains_on_the_decoy_nor_on_held_out_text(tmp_path: P
     assert corpus.facts["split"] == "official"
 
 
+@pytest.mark.slow
 def test_python_docs_is_some_12_000_sentences_scanned_once(cache: Path) -> None:
     told: list[str] = []
     corpus = make("python_docs", cache, length=32, heldout=0.1, tell=told.append)

@@ -177,7 +177,9 @@ def test_a_run_killed_in_the_middle_and_resumed_ends_as_the_whole_run(
     assert not [*run.rglob("*.tmp"), *run.rglob(".lock")]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_signals_save_and_exit_with_their_code(
     number: signal.Signals, code: int, tiny_text: Path, tmp_path: Path
 ) -> None:

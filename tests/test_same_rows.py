@@ -75,6 +75,7 @@ def prepared(folder: Path, *arguments: str, environ: dict[str, str] | None = Non
     return told
 
 
+@pytest.mark.slow
 def test_every_form_gives_the_same_rows(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     root = tmp_path / "data" / "r13output"

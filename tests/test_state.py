@@ -91,6 +91,28 @@ def test_a_player_goes_on_from_disk_bit_for_bit(
     assert ("means.1" in one) == ("count" in one) == (inertia > 0)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "damaged"),
+    [
+        ("adam", {"optimizer.0.exp_avg": None}),
+        ("adam", {"optimizer.1.step": None}),
+        ("adam", {"optimizer.0.step": torch.zeros(2)}),
+        ("adam", {"optimizer.0.exp_avg_sq": torch.zeros(2, 4)}),
+        ("adam", {"optimizer.1.other": torch.zeros(2)}),
+        ("rmsprop", {"optimizer.1.square_avg": torch.zeros(1)}),
+    ],
+)
+def test_moments_that_are_not_those_of_the_weights_are_refused(
+    optimizer: str, damaged: dict[str, torch.Tensor | None]
+) -> None:
+    player = Player.of(nn.Linear(3, 2), 1e-2, (0.0, 0.9), optimizer=optimizer)
+    player.apply((torch.ones(2, 3), torch.ones(2)), 1.0)
+    player.load(player.tensors())
+    tensors = {name: value for name, value in (player.tensors() | damaged).items() if value is not None}
+    with pytest.raises(ValueError, match="moments are not those of the weights"):
+        player.load(tensors)
+
+
 @pytest.mark.parametrize("missing", ["means.0", "means.1", "count"])
 def test_a_history_with_a_gap_is_refused(missing: str) -> None:
     player = Player.of(nn.Linear(3, 2), 1e-2, (0.5, 0.9), inertia=0.1)

@@ -264,7 +264,8 @@ def _complaint(error: ValidationError, values: Mapping[str, Any], origin: Mappin
     key = next(key for key in values if path == key or path.startswith(f"{key}."))
     where = f"{key} = {values[key]!r} ({origin[key]})"
     if first["type"] == "literal_error":
-        return f"{where}: no such choice{near_miss(str(values[key]), get_args(fields()[key].annotation))}"
+        choices = map(str, get_args(fields()[key].annotation))  # some are numbers
+        return f"{where}: no such choice{near_miss(str(values[key]), choices)}"
     if first["type"] == "missing":
         return f"{where}: a value is missing"
     return f"{where}: {first['msg'].replace('Input should', 'should' if path == key else 'each value should')}"

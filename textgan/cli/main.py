@@ -108,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         return _fail(_trouble(error), 1)
+    except MemoryError:
+        return _fail("not enough memory; ask for less, or give the process more", 1)
 
 
 def _spell_out() -> None:

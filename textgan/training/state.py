@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,11 @@ OPTIMIZERS: dict[str, Callable[[nn.Module, float, tuple[float, float]], torch.op
     "adam": lambda net, rate, betas: torch.optim.Adam(net.parameters(), lr=rate, betas=betas, fused=True),
     "rmsprop": lambda net, rate, betas: torch.optim.RMSprop(net.parameters(), lr=rate, alpha=betas[1]),
 }
+KEPT: dict[type[torch.optim.Optimizer], tuple[str, ...]] = {
+    torch.optim.Adam: ("exp_avg", "exp_avg_sq"),
+    torch.optim.RMSprop: ("square_avg",),
+}
+"""What an optimizer keeps of each weight, in its shape."""
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -101,13 +106,20 @@ class Player:
         for name, value in within("optimizer", tensors).items():
             index, _, key = name.partition(".")
             moments.setdefault(int(index), {})[key] = value
-        if moments and moments.keys() != set(range(len(self.parameters))):
-            raise KeyError("optimizer moments are missing")
+        found = {(i, key, value.shape) for i, entry in moments.items() for key, value in entry.items()}
+        if moments and found != set(self._moments()):
+            raise ValueError("the optimizer's moments are not those of the weights")
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
         if self.inertia:
             for i, mean in enumerate(self.means):
                 mean.copy_(tensors[f"means.{i}"])
             self.count = int(tensors["count"])
+
+    def _moments(self) -> Iterator[tuple[int, str, torch.Size]]:
+        """Yield the number of each weight with the name and shape of what the optimizer keeps of it after a step."""
+        for i, parameter in enumerate(self.parameters):
+            yield i, "step", torch.Size()
+            yield from ((i, name, parameter.shape) for name in KEPT[type(self.optimizer)])
 
 
 class TrainingState:
