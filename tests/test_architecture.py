@@ -18,13 +18,14 @@ FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-BOTTOM = {"contract", "errors", "resources", "files"}
+BOTTOM = {"bounded", "contract", "errors", "resources", "files"}
 
 ALLOWED = {
     "contract": set(),
     "errors": set(),
     "resources": set(),
-    "files": {"errors"},
+    "bounded": set(),
+    "files": {"bounded", "errors"},
     "symbols": {"errors"},
     "memory": {"errors"},
     "oracles": {"errors", "resources"},
@@ -44,8 +45,9 @@ ALLOWED = {
     "config": set(),
     "settings": BOTTOM | {"config"},
     "methods": BOTTOM | {"config", "settings"},
+    "card": {"config", "figures", "spaces"},
     "model": BOTTOM
-    | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
+    | {"ahead", "card", "config", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"figures", "metrics", "oracles", "pixels"},
     "kinds": BOTTOM
     | {
@@ -121,6 +123,7 @@ ALLOWED = {
 
 LIBRARIES = {
     "contract": {"torch"},
+    "bounded": set[str](),
     "errors": set[str](),
     "resources": set[str](),
     "files": set[str](),
@@ -153,6 +156,7 @@ LIBRARIES = {
 """The libraries of the rooms that may not take any; the others may."""
 
 CONFIG_READERS = {
+    "card",
     "opening",
     "cli",
     "settings",
@@ -183,6 +187,7 @@ LIGHT = (
     "plane",
     "figures",
     "memory",
+    "bounded",
     "errors",
     "files",
     "resources",

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from textgan import card as cards
 from textgan import model as models
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
-from textgan.model import BLOCK, Model, build_generator, card, label_ends, load, newest_run
+from textgan.model import BLOCK, Model, build_generator, label_ends, load, newest_run
 from textgan.nets import GENERATORS
 from textgan.spaces import Text
 
@@ -33,6 +34,10 @@ def new_model(space: Text = SPACE, facts: dict[str, Any] = FACTS, **text: Any) -
     torch.manual_seed(0)
     net = build_generator(config(**text), space).eval().requires_grad_(False)
     return Model(net, space, config(**text), facts)
+
+
+def card(model: Model) -> str:
+    return cards.card(model.config, model.space, model.facts)
 
 
 MODEL = new_model()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
+from textgan import bounded
 from textgan.errors import CorruptError, TextganError
 
 MANIFEST = "manifest.json"
@@ -157,7 +160,7 @@ def move_folder(fresh: Path, folder: Path, *, once: bool = False) -> None:
 
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
-    with path.open("rb") as file:
+    with bounded.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -173,7 +176,7 @@ def verify_folder(folder: Path, *names: str, digests: bool = True) -> None:
         CorruptError: a file is missing, of another size, or of another digest; the line names it.
     """
     try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        files = bounded.read_json(folder / MANIFEST, bounded.SETTINGS)["files"]
         for name in names or files:
             path, expected = folder / Path(name).name, files[name]
             if not path.is_file():
@@ -182,6 +185,56 @@ def verify_folder(folder: Path, *names: str, digests: bool = True) -> None:
                 raise CorruptError(f"{path} is damaged (not what its manifest says); restore it, or remove {folder}")
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptError(f"{folder / MANIFEST} is missing or damaged; restore it, or remove {folder}") from error
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """Return the digest of each file that the manifest of a folder lists, by name.
+
+    Raises:
+        CorruptError: there is no such manifest.
+    """
+    path = folder / MANIFEST
+    try:
+        files = bounded.read_json(path, bounded.SETTINGS)["files"]
+        return {name: str(entry["sha256"]) for name, entry in files.items()}
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise CorruptError(f"{path} is missing or damaged; restore it, or remove {folder}") from error
+
+
+def read_checked(path: Path, digests: Mapping[str, str], read: Callable[[Path], bytes] = bounded.read_bytes) -> bytes:
+    """Read a file of a folder once, and check what was read, so that nothing can change in between.
+
+    Args:
+        path: of the file.
+        digests: what `listed` says of the folder.
+        read: reads it, in bounds.
+
+    Raises:
+        CorruptError: it is missing, cannot be read, is out of bounds, or of another digest.
+    """
+    try:
+        content = read(path)
+    except FileNotFoundError:
+        raise CorruptError(f"{path} is missing; restore it, or remove {path.parent} to go without it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CorruptError(f"{path} cannot be read: {reason}; restore it, or remove {path.parent}") from error
+    if hashlib.sha256(content).hexdigest() != digests.get(path.name):
+        raise CorruptError(f"{path} is damaged (not what its manifest says); restore it, or remove {path.parent}")
+    return content
+
+
+def open_lock(path: Path) -> TextIO:
+    """Open a file to lock it, made where it is missing; what a link leads to is neither opened nor emptied.
+
+    Raises:
+        OSError: it cannot be made, or a link or no file is in its place.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise FileExistsError(errno.EEXIST, "something else is in the place of a lock", str(path))
+    return os.fdopen(handle, "r+", encoding="utf-8")
 
 
 def is_whole(folder: Path) -> bool:

@@ -8,7 +8,6 @@ TEXTGAN_DATA sets corpus.data.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from textgan import bounded
 from textgan.config import Config
 from textgan.errors import CorruptError, UsageError, near_miss
 from textgan.resources import folder, presets
@@ -164,8 +164,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: it is none, or cannot be read.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return bounded.parse_toml(bounded.read_text(path, bounded.SETTINGS))
+    except ValueError as error:
         raise UsageError(f"{path} is no TOML file: {error}") from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
@@ -206,8 +206,8 @@ def _from_overrides(overrides: Sequence[str]) -> Iterator[Setting]:
 def _parsed(key: str, text: str) -> Any:
     """Read a TOML value; what is none, and what is meant for a text field, is a bare string."""
     try:
-        tree = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        tree = bounded.parse_toml(f"value = {text}")
+    except ValueError:
         return text
     value = tree.pop("value")
     wants_text = key in fields() and fields()[key].annotation is str

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from textgan import files
+from textgan import bounded, files
 from textgan.errors import TextganError
 
 QUIET = 3600.0  # a leftover this old is no other machine's work on a cache that both share [s]
@@ -167,7 +167,7 @@ def remember(root: Path, key: str, entry: dict[str, Any]) -> None:
 def recall(root: Path, key: str) -> dict[str, Any] | None:
     """Return the entry of `key` if the rows of its fingerprint are there, in full size."""
     try:
-        entry = json.loads(_key_file(root, key).read_text(encoding="utf-8"))
+        entry = bounded.read_json(_key_file(root, key))
         there = entry["schema"] == SCHEMA and files.is_whole(rows_folder(root, entry["fingerprint"]))
         return dict(entry) if there else None
     except (OSError, ValueError, LookupError, TypeError):
@@ -185,7 +185,7 @@ def open_space(folder: Path, from_json: Callable[[dict[str, Any]], Space]) -> Sp
         TextganError: `from_json` cannot make one of what is there.
     """
     try:
-        return from_json(json.loads((folder / SPACE).read_text(encoding="utf-8")))
+        return from_json(bounded.read_json(folder / SPACE))
     except (OSError, ValueError, LookupError, TypeError):
         raise _damaged(folder) from None
 
