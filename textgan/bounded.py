@@ -146,6 +146,4 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name}, which is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_table, parse_int=_whole, parse_float=_finite, parse_constant=_no_number
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_table, parse_int=_whole, parse_float=_finite, parse_constant=_no_number)

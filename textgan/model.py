@@ -310,6 +310,7 @@ def load(path: str | Path) -> Model:
         net.load_state_dict(_weights(folder, digests, net), assign=True)
         facts = {key: value[key] for key in value if key not in ("schema", "textgan")}
         label_ends(space, facts)
+        facts["corpus"]["fingerprint"]
         model = Model(net.eval().requires_grad_(False), space, config, facts, folder)
         model._temperature  # noqa: B018 - a step that is no number is found here
         card(config, space, facts)  # and here whatever else it says of itself

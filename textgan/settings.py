@@ -65,8 +65,8 @@ def resolve(
     """Return the configuration of these layers.
 
     Args:
-        preset_or_file: name of a preset, path of a TOML file, which may name its own preset, or folder of a run, whose
-            settings are taken whole; None is `quick`.
+        preset_or_file: name of a preset, path of a TOML file, which may name its own preset, or folder of a run or a
+            model, whose settings are taken whole; None is `quick`.
         overrides: `section.key=value`, each value in TOML or a bare string.
         flags: values by dotted key; a None is a flag that was not given.
         environ: variables, of which those that begin with TEXTGAN_ are read.
@@ -140,7 +140,8 @@ def _from_preset_or_file(name: str, suits: Mapping[str, Any]) -> list[Setting]:
     suited = [Setting(key, value, "the corpus") for key, value in suits.items()]
     if name in presets():
         return [*_from_preset(name), *suited]
-    record = Path(name) / "run.json"
+    records = (Path(name) / record for record in ("run.json", "config.json"))
+    record = next(filter(Path.is_file, records), Path(name) / "run.json")
     if not record.is_file() and not Path(name).is_file():
         raise UsageError(f"no preset, file or run is named {name!r}{near_miss(name, presets())}")
     tree = _read_run(record) if record.is_file() else read_toml(Path(name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from textgan import bounded
 from textgan.cli import pictures, points
 from textgan.cli.options import JSON, show
 from textgan.cli.other import Asked
+from textgan.cli.progress import in_json
 from textgan.cli.sides import of_files, of_run, tell
 from textgan.errors import GateError, UsageError
 from textgan.files import dump_json, write_text, writing
@@ -211,7 +211,7 @@ def _write(path: Path, text: str) -> None:
 
 def _print(result: Report, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False))
+        click.echo(in_json(result.to_json(), allow_nan=False))
         return
     from textgan.report.table import render
 
