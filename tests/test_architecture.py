@@ -85,8 +85,21 @@ ALLOWED = {
     "measure": BOTTOM | {"assemble", "game", "kinds", "nets", "semi_supervised", "training"},
     "lock": BOTTOM,
     "resuming": BOTTOM | {"assemble", "checks", "config", "training"},
+    "room": BOTTOM | {"training"},
     "runs": BOTTOM
-    | {"assemble", "config", "game", "lock", "measure", "model", "opening", "resuming", "training", "__version__"},
+    | {
+        "assemble",
+        "config",
+        "game",
+        "lock",
+        "measure",
+        "model",
+        "opening",
+        "resuming",
+        "room",
+        "training",
+        "__version__",
+    },
     "bench": BOTTOM
     | {"__version__", "assemble", "corpora", "game", "metrics", "model", "pixels", "settings", "symbols", "training"},
     "api": {"runs", "config", "corpora", "errors", "settings", "training.loop"},

@@ -22,7 +22,7 @@ from textgan.card import card
 from textgan.config import Config
 from textgan.contract import Sample
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
-from textgan.files import MANIFEST, dump_json, listed, read_checked, write_folder
+from textgan.files import MANIFEST, dump_json, listed, read_checked, read_record, write_folder
 from textgan.game.conditions import bind_generator
 from textgan.game.relaxations import DRAWN_AT_ONE, annealed, at_share
 from textgan.nets import GENERATORS_OF
@@ -298,11 +298,11 @@ def load(path: str | Path) -> Model:
     """
     folder = _model_folder(Path(path))
     digests = listed(folder)
-    told, alphabet = (read_checked(folder / name, digests).decode(errors="replace") for name in (CONFIG, ALPHABET))
+    told, alphabet = (read_checked(folder / name, digests) for name in (CONFIG, ALPHABET))
     try:
-        value = dict(bounded.parse_json(told))
+        value = read_record(folder / CONFIG, content=told)
         config = Config.model_validate(value.pop("config"))
-        space = space_of(bounded.parse_json(alphabet))
+        space = space_of(bounded.parse_json(alphabet.decode()))
         if space.length not in (None, config.text.length):
             raise ValueError("the alphabet is of another length")
         with torch.device("meta"):  # takes no memory, whatever sizes an untrusted config asks for

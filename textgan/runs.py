@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from textgan import __version__
+from textgan import config as schema
 from textgan.assemble import Parts, build, model_of, plan_of, settled
 from textgan.config import Config
 from textgan.errors import TextganError, UsageError
@@ -25,7 +26,8 @@ from textgan.files import sweep, writing
 from textgan.lock import ADVICE, alone_in
 from textgan.measure import measure
 from textgan.opening import describe, summary
-from textgan.resuming import nothing_left, restore, starting_step
+from textgan.resuming import RECORDED, changes, nothing_left, restore, starting_step
+from textgan.room import check_room
 from textgan.training import checkpoint, health
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
@@ -33,6 +35,7 @@ from textgan.training.loop import Ending, Hooks, Watch
 from textgan.training.loop import Silence as Silence
 from textgan.training.loop import train as play
 from textgan.training.precision import products
+from textgan.training.rollback import Rollback
 from textgan.training.runlog import RunLog, read
 from textgan.training.state import TrainingState
 
@@ -55,7 +58,13 @@ class Outcome:
     """The first of each kind in all of the run, {"step", "kind", "text"}."""
 
 
-def train(config: Config, run: Path | None = None, resume: bool = False, watch: Watch | None = None) -> Outcome:
+def train(
+    config: Config,
+    run: Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+    allow_changes: bool = False,
+) -> Outcome:
     """Train a run, from its last checkpoint with `resume`, and leave its model, log and checkpoints in its folder.
 
     Args:
@@ -63,11 +72,13 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         run: its folder; None names a new one under runs/.
         resume: go on from the last checkpoint; a run without one starts afresh and says so.
         watch: is told how it goes.
+        allow_changes: go on with another configuration than the checkpoint's; each difference is told and recorded.
 
     Raises:
         UsageError: an unknown name, or a resumed run whose configuration differs.
-        DivergedError: a loss stopped being finite.
-        CorruptError: the checkpoint does not hold what its manifest says.
+        DivergedError: a loss stopped being finite, and going back to the last good checkpoint did not help.
+        CorruptError: no checkpoint holds what its manifest says, or the newest does not fit the configuration.
+        FormatError: a newer version wrote what there is.
         TextganError: the text, the memory, or the disk that the run is written to, is not fit for it, or another
             process is training in the folder.
     """
@@ -75,7 +86,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
     config = settled(config)
     folder = run or make_run_folder(config)
     with alone_in(folder), flushed_denormals(), enough_memory():
-        start = starting_step(folder, config, resume, watch)
+        start = starting_step(folder, config, resume, watch, allow_changes)
         if start is not None and (ended := nothing_left(folder, start, config.training)):
             stopped, told = ended
             watch.note(f"{folder} already has its {told} sets a larger total")
@@ -87,6 +98,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
             watch.note(advice)
         if start is not None:
             restore(parts, folder, start)
+        check_room(folder, parts.state, saves_left(config.training, start or 0), ADVICE)
         end = _play(parts, folder, watch)
     return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics, alarms(folder))
 
@@ -99,20 +111,26 @@ def crowding(threads: int, load: float) -> str | None:
 
 
 def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
-    config, facts, guarded = parts.config, run_facts(parts), partial(writing, folder, ADVICE)
+    config, guarded = parts.config, partial(writing, folder, ADVICE)
+    facts = run_facts(parts) | {"changes": changes(folder, parts.state.step, config)}
     with guarded():
         log = RunLog(folder, parts.state.step)
         for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
-            sweep(part)
+            sweep(part, own=True)
         log.describe(facts)
     t = config.training
     ward = Ward(guarded()(log.row), watch.note, t.log_every, t.evaluate_every)
-    for row in read(folder):
-        ward.judge(row)
+    ward.begin(read(folder))
     # before signals are only remembered: what measures may have a net to train, which one would wait for
-    evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log))
+    evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log, facts))
+
+    def record(row: dict[str, Any]) -> None:
+        log.back(row)
+        ward.begin(read(folder))
+
+    back = guarded()(Rollback(folder / "checkpoints", parts.state, t.rollbacks, record, watch.note))
     with Interrupt() as interrupt:
-        hooks = Hooks(evaluate, save, ward, watch, interrupt)
+        hooks = Hooks(evaluate, save, ward, watch, interrupt, back)
         try:
             plan = plan_of(config, parts.device)
             with products(plan.precision):
@@ -192,7 +210,7 @@ def last_started() -> Path:
 
 def saved_metrics(folder: Path, step: int) -> dict[str, Any] | None:
     """Return what was measured at a checkpoint."""
-    metrics: dict[str, Any] | None = checkpoint.load(folder / "checkpoints", step)[1]["evaluation"]
+    metrics: dict[str, Any] | None = checkpoint.verify(folder / "checkpoints", step)["evaluation"]
     return metrics
 
 
@@ -237,21 +255,25 @@ def git_hash() -> str | None:
         return None
 
 
-def store(parts: Parts, folder: Path, log: RunLog) -> Callable[[TrainingState, dict[str, Any] | None], None]:
+def saves_left(limits: schema.Training, step: int) -> int:
+    """Return how many checkpoints are still to come after a step."""
+    return max(1, -(-(limits.steps - step) // limits.evaluate_every))
+
+
+def store(
+    parts: Parts, folder: Path, log: RunLog, record: dict[str, Any]
+) -> Callable[[TrainingState, dict[str, Any] | None], None]:
     """Return what saves a state: the log's rows first, then the model folder, then the checkpoint.
 
-    In this order a kill between two of them costs the steps since the last checkpoint, and nothing else.
+    It holds the settings of the run's record too, from which one that is damaged can be mended. In this order a kill
+    between two of them costs the steps since the last checkpoint, and nothing else.
     """
 
     def save(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
         log.sync()
         score = parts.kind.score(evaluation) if evaluation else None
-        facts = {
-            "score": score,
-            "fingerprint": parts.corpus.fingerprint,
-            "evaluation": evaluation,
-            "processor_seconds": state.processor_seconds,
-        }
+        facts = {"score": score, "fingerprint": parts.corpus.fingerprint, "evaluation": evaluation}
+        facts |= state.facts() | {name: record[name] for name in RECORDED}
         model_of(parts, evaluation).save(folder / "model")
         checkpoint.save(folder / "checkpoints", state.step, state.tensors(), facts)
 

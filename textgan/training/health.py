@@ -219,7 +219,7 @@ class Health:
         return median(past) if len(past) >= KNOWN else None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ward:
     """Writes a run's rows to its log, and after each the alarms that it raises, which are also told."""
 
@@ -236,6 +236,12 @@ class Ward:
             self.log({"step": row["step"], "alarm": {"kind": kind, "text": text}})
             self.tell(f"step {row['step']:,}: {text}")
 
+    def begin(self, rows: Iterable[Row]) -> None:
+        """Judge a log from its first row, as if all before had not been; nothing is told of it again."""
+        self.health = Health()
+        for row in rows:
+            self.judge(row)
+
     def judge(self, row: Row) -> list[Alarm]:
         """Judge a row; one out of turn, the last of an interrupted run, leaves no trace in what comes after it."""
         every = self.evaluate_every if "evaluation" in row else self.log_every
@@ -246,6 +252,8 @@ def alarms(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Return the first alarm of each kind in a log: {"step", "kind", "text"}."""
     first: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if "alarm" in row:
-            first.setdefault(row["alarm"]["kind"], {"step": row["step"]} | row["alarm"])
+        alarm = row.get("alarm")
+        if isinstance(alarm, dict):
+            told = {name: str(alarm.get(name)) for name in Alarm._fields}
+            first.setdefault(told["kind"], {"step": row["step"]} | told)
     return list(first.values())
