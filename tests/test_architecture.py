@@ -45,7 +45,7 @@ ALLOWED = {
     "config": set(),
     "settings": BOTTOM | {"config"},
     "methods": BOTTOM | {"config", "settings"},
-    "card": {"config", "figures", "spaces"},
+    "card": {"config", "figures"},
     "model": BOTTOM
     | {"ahead", "card", "config", "latent", "nets", "spaces", "game", "training.sampler", "__version__"},
     "report": BOTTOM | {"figures", "metrics", "oracles", "pixels"},

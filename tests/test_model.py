@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from textgan import card as cards
 from textgan import model as models
+from textgan.card import card
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
@@ -34,10 +34,6 @@ def new_model(space: Text = SPACE, facts: dict[str, Any] = FACTS, **text: Any) -
     torch.manual_seed(0)
     net = build_generator(config(**text), space).eval().requires_grad_(False)
     return Model(net, space, config(**text), facts)
-
-
-def card(model: Model) -> str:
-    return cards.card(model.config, model.space, model.facts)
 
 
 MODEL = new_model()

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import stat
 import tomllib
-from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 SETTINGS = 1 << 20  # of a file of settings, or a manifest [bytes]
 TEXT = 1 << 24  # of what is parsed at once: the largest alphabet and tokenizer have less [bytes]
@@ -20,10 +21,10 @@ LOG = 1 << 28  # of a run's log: a million rows [bytes]
 HEADER = 1 << 20  # of a file of tensors: ten thousand names [bytes]
 DEEPEST = 32  # tables within tables
 DEEP = f"it is nested more than {DEEPEST} deep"
-DIGITS = 40  # of a whole number: 128 bits, which any float takes
+BITS = 128  # of a whole number, which any float takes
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BufferedReader:
     """Open a regular file, wherever links lead; a pipe or a device, which could hold the reader up, is not opened.
 
     Raises:
@@ -90,7 +91,7 @@ def parse_json(text: str) -> Any:
         value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError(DEEP) from None
-    _check_depth(value)
+    _check(value)
     return value
 
 
@@ -100,27 +101,27 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is none.
     """
+    if _LONG_KEY.search(text):  # over which tomllib would take hours
+        raise ValueError(DEEP)
     try:
         tree = tomllib.loads(text)
     except RecursionError:
         raise ValueError(DEEP) from None
-    _check_depth(tree)
+    _check(tree)
     return tree
 
 
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [inner for outer in level for inner in _within(outer)]
+def _check(value: Any) -> None:
+    """Refuse tables too deep within each other, and whole numbers too large for a float."""
+    level: list[Any] = [[value]]
+    for _ in range(DEEPEST + 1):
+        held = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        if any(isinstance(inner, int) and inner.bit_length() > BITS for inner in held):
+            raise ValueError(f"a whole number of more than {BITS} bits")
+        level = [inner for inner in held if isinstance(inner, dict | list)]
         if not level:
             return
     raise ValueError(DEEP)
-
-
-def _within(value: Any) -> Iterator[Any]:
-    """What is within a value that may itself hold something."""
-    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return (inner for inner in held if isinstance(inner, dict | list))
 
 
 def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,12 +129,6 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a name stands twice in a table")
     return found
-
-
-def _whole(digits: str) -> int:
-    if len(digits) > DIGITS:
-        raise ValueError(f"a whole number of {len(digits):,} digits")
-    return int(digits)
 
 
 def _finite(digits: str) -> float:
@@ -146,4 +141,5 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name}, which is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_table, parse_int=_whole, parse_float=_finite, parse_constant=_no_number)
+_LONG_KEY = re.compile(rf"(?<![\w.\"'-])(?:(?:[\w-]++|\"[^\"\n]*\"|'[^'\n]*')[ \t]*+\.[ \t]*+){{{DEEPEST}}}")
+_DECODER = json.JSONDecoder(object_pairs_hook=_table, parse_float=_finite, parse_constant=_no_number)

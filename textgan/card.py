@@ -6,18 +6,38 @@ Names come from data and from settings of anyone: in a card they are text and no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from textgan.config import Config
 from textgan.figures import table
-from textgan.spaces import Space
 
 MANY = 20  # labels that a card names
 
 
-def card(config: Config, space: Space, facts: Mapping[str, Any]) -> str:
-    """Write the model card of a configuration, a space and what was told of the training."""
+class Made(Protocol):
+    """A model, as far as its card tells of it."""
+
+    @property
+    def config(self) -> Config:
+        """What it was trained with."""
+
+    @property
+    def space(self) -> Any:
+        """Of its kind of sample."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Step, corpus and the numbers measured when it was saved."""
+
+
+def card(model: Made) -> str:
+    """Write the card of a model.
+
+    Raises:
+        LookupError: its facts are not those of a model; also TypeError, ValueError or StopIteration.
+    """
+    config, space, facts = model.config, model.space, model.facts
     corpus, preset = facts["corpus"], re.sub(r"[^\w.-]", "_", config.preset)
     decoded = f", decoded by {config.text.decode}" if space.draws else ""
     return f"""---
@@ -36,7 +56,7 @@ import textgan
 ```
 
 Trained on {corpus["train"]:,} rows of: {plain(corpus["facts"]["title"])}. {space.absent}
-{_labels(space)}
+{_labels(space.labels)}
 ## Measured
 
 {_measured(facts.get("evaluation"))}
@@ -49,10 +69,10 @@ def plain(text: object) -> str:
     return re.sub(r"[\\`*\[\]<>&|~]|(?<=:)/(?=/)", r"\\\g<0>", shown)
 
 
-def _labels(space: Space) -> str:
+def _labels(labels: Sequence[str]) -> str:
     """Write which labels samples may be asked for."""
-    named = ", ".join(map(plain, space.labels[:MANY])) + (", ..." if len(space.labels) > MANY else ".")
-    return f"\nA sample may be asked for by its label: {named}\n" if space.labels else ""
+    named = ", ".join(map(plain, labels[:MANY])) + (", ..." if len(labels) > MANY else ".")
+    return f"\nA sample may be asked for by its label: {named}\n" if labels else ""
 
 
 def _measured(evaluation: Mapping[str, Any] | None) -> str:

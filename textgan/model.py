@@ -245,7 +245,7 @@ class Model:
             value = {"schema": 1, "textgan": __version__, "config": self.config.model_dump(mode="json")} | self.facts
             (target / CONFIG).write_text(dump_json(value), encoding="utf-8")
             (target / ALPHABET).write_text(dump_json(self.space.to_json()), encoding="utf-8")
-            (target / CARD).write_text(card(self.config, self.space, self.facts), encoding="utf-8")
+            (target / CARD).write_text(card(self), encoding="utf-8")
             weights = {name: t.detach().cpu().contiguous() for name, t in self.net.state_dict().items()}
             (target / WEIGHTS).write_bytes(to_bytes(weights))
 
@@ -313,7 +313,7 @@ def load(path: str | Path) -> Model:
         facts["corpus"]["fingerprint"]
         model = Model(net.eval().requires_grad_(False), space, config, facts, folder)
         model._temperature  # noqa: B018 - a step that is no number is found here
-        card(config, space, facts)  # and here whatever else it says of itself
+        card(model)  # and here whatever else it says of itself
     except (*NO_MODEL, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise CorruptError(f"{folder} is no model that textgan {__version__} can load ({reason})") from error

@@ -15,6 +15,8 @@ from textgan import __version__
 from textgan.cli.progress import printable
 from textgan.errors import TextganError, near_miss
 
+LONGEST = 2000  # of an error. [characters]
+
 
 class Entry(NamedTuple):
     """Where a command lives, and its line in the overview, which must not cost an import."""
@@ -116,6 +118,8 @@ def _spell_out() -> None:
 
 
 def _fail(message: str, code: int) -> int:
+    if len(message) > LONGEST:  # a name from elsewhere is so long; the end says what to do
+        message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
     click.echo(printable(f"textgan: error: {message}"), err=True)
     return code
 
