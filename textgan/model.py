@@ -315,7 +315,7 @@ def load(path: str | Path) -> Model:
         model._temperature  # noqa: B018 - a step that is no number is found here
         card(model)  # and here whatever else it says of itself
     except (*NO_MODEL, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or repr(error)).splitlines()[0]
         raise CorruptError(f"{folder} is no model that textgan {__version__} can load ({reason})") from error
     return model
 
