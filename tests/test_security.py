@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import picture_files as made
+import numpy as np
 import pytest
 from rich.text import Text as Words
 from test_architecture import FILES
@@ -22,7 +22,7 @@ from test_model import FACTS, MODEL, new_model
 
 from textgan import assemble, bounded, files, lock
 from textgan.card import card, plain
-from textgan.cli import main
+from textgan.cli import main, page
 from textgan.cli.options import show
 from textgan.cli.progress import in_json
 from textgan.config import Config
@@ -33,6 +33,9 @@ from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.model import Model, load
 from textgan.opening import open_corpus, was_opened
 from textgan.report.document import document, head
+from textgan.report.figures import over_training
+from textgan.report.gallery import curves
+from textgan.report.measure import Report
 from textgan.settings import read_toml, resolve
 from textgan.training import health, runlog
 
@@ -344,6 +347,27 @@ def test_a_log_of_anything_is_read_for_its_rows(tmp_path: Path) -> None:
         runlog.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "row",
+    ['{"evaluation": {"x": 1}}', '{"step": 1, "evaluation": [1]}', '{"step": 1, "jsd": {"x": 1}}', '{"step": 1, "critic": 5}'],
+)
+def test_rows_of_which_nothing_can_be_drawn_are_left_out_of_a_page(
+    row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log").write_text(f"{row}\n")
+
+    def draw(rows: list[dict[str, Any]]) -> None:
+        over_training(Report(3, 4, None, 2, (), None, None, ()), rows)
+        list(curves(rows))
+
+    assert page.history(tmp_path / "log", draw) == []
+    assert "cannot be read; the page shows no training curves" in capsys.readouterr().err
+
+
+def test_settings_may_be_those_of_a_model_folder(honest: Path) -> None:
+    assert resolve(str(honest)).config.generator == MODEL.config.generator
+
+
 def test_a_lock_empties_nothing_that_a_link_leads_to(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -455,7 +479,7 @@ def test_cells_within_cells_are_refused_before_they_are_read(tmp_path: Path, mon
     io_of = pytest.importorskip("scipy.io")
     kinds = [("X", (32, 32, 3, 2), "cell"), ("y", (2, 1), "uint8")]
     for name in mat.FILES:
-        io_of.savemat(tmp_path / name, {"X": made.np.zeros((4, 4, 3, 2), "u1"), "y": made.np.ones((2, 1), "u1")})
+        io_of.savemat(tmp_path / name, {"X": np.zeros((4, 4, 3, 2), "u1"), "y": np.ones((2, 1), "u1")})
     whosmat = mat._io().whosmat
     assert [kind for _, _, kind in whosmat(tmp_path / mat.FILES[0])] == ["uint8", "uint8"]
     monkeypatch.setattr(mat, "_io", lambda: type("io", (), {"whosmat": staticmethod(lambda path: kinds)}))

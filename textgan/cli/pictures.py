@@ -177,7 +177,7 @@ def _columns(*names: str) -> Table:
 def _gallery(asked: Asked, found: dict[str, Any], samples: Sequence[Pictures], corpus: Any) -> Gallery:
     """Draw what a page shows beside the numbers."""
     from textgan.kinds import image
-    from textgan.report.gallery import Gallery
+    from textgan.report.gallery import Gallery, curves
 
     trained, seed = asked.trained, asked.seed
     tell("drawing the pictures of the page")
@@ -191,6 +191,6 @@ def _gallery(asked: Asked, found: dict[str, Any], samples: Sequence[Pictures], c
         classes=[(name, trained.generate(EACH, seed=seed, label=name)) for name in names],
         paths=[trained.interpolate(start, start + 1, steps=STEPS) for start in seeds],
         pairs=image.neighbours(corpus, trained.config, samples[:SOUGHT], tell),
-        history=history(asked.run / "metrics.jsonl"),
+        history=history(asked.run / "metrics.jsonl", lambda rows: list(curves(rows))),
         settings=trained.config.model_dump(mode="json"),
     )
