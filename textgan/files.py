@@ -12,9 +12,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 from textgan import bounded
 from textgan.errors import CorruptError, FormatError, TextganError
@@ -123,10 +124,12 @@ def read_record(
     try:
         text = bounded.read_text(path) if content is None else content.decode()
         record: dict[str, Any] = bounded.parse_json(text)
+        if not isinstance(record, dict):
+            raise ValueError("it is no JSON object")
         schema = record.get("schema", unsaid)
         if type(schema) is not int:  # a bool is an int too
             raise ValueError("it does not say its format")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
         raise CorruptError(f"{path} is missing or damaged ({reason}); {advice}") from error
     if schema > newest:
@@ -298,7 +301,7 @@ def read_checked(path: Path, digests: Mapping[str, str], read: Callable[[Path], 
     return content
 
 
-def open_lock(path: Path) -> TextIO:
+def open_lock(path: Path) -> FileIO:
     """Open a file to lock it, made where it is missing; what a link leads to is neither opened nor emptied.
 
     Raises:
@@ -308,7 +311,7 @@ def open_lock(path: Path) -> TextIO:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise FileExistsError(errno.EEXIST, "something else is in the place of a lock", str(path))
-    return os.fdopen(handle, "r+", encoding="utf-8")
+    return os.fdopen(handle, "ab", buffering=0)
 
 
 def is_whole(folder: Path) -> bool:

@@ -9,8 +9,9 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from textgan import bounded
 from textgan.errors import TextganError
@@ -60,13 +61,12 @@ def _held(handle: int, path: Path) -> str:
         return f"wait for it, remove {path} if it is gone" if _lives(_owner(path)) else ""
 
 
-def _sign(lock: TextIO) -> None:
+def _sign(lock: FileIO) -> None:
     """Write into a lock who has it."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     owner = {"pid": os.getpid(), "host": platform.node(), "started": now, "ticks": _ticks(os.getpid())}
     lock.truncate(0)
-    lock.write(json.dumps(owner) + "\n")
-    lock.flush()
+    lock.write(json.dumps(owner).encode() + b"\n")
 
 
 def _owner(path: Path) -> dict[str, Any]:
