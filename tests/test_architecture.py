@@ -18,13 +18,14 @@ FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-BOTTOM = {"contract", "errors", "resources", "files"}
+BOTTOM = {"bounded", "contract", "errors", "resources", "files"}
 
 ALLOWED = {
     "contract": set(),
     "errors": set(),
     "resources": set(),
-    "files": {"errors"},
+    "bounded": set(),
+    "files": {"bounded", "errors"},
     "symbols": {"errors"},
     "memory": {"errors"},
     "oracles": {"errors", "resources"},
@@ -45,8 +46,9 @@ ALLOWED = {
     "config": set(),
     "settings": BOTTOM | {"config"},
     "methods": BOTTOM | {"config", "settings"},
+    "card": {"config", "figures"},
     "model": BOTTOM
-    | {"ahead", "config", "figures", "latent", "nets", "spaces", "game", "ranks", "training.sampler", "__version__"},
+    | {"ahead", "card", "config", "latent", "nets", "spaces", "game", "ranks", "training.sampler", "__version__"},
     "report": BOTTOM | {"figures", "metrics", "oracles", "pixels"},
     "kinds": BOTTOM
     | {
@@ -138,6 +140,7 @@ ALLOWED = {
 
 LIBRARIES = {
     "contract": {"torch"},
+    "bounded": set[str](),
     "errors": set[str](),
     "resources": set[str](),
     "files": set[str](),
@@ -170,6 +173,7 @@ LIBRARIES = {
 """The libraries of the rooms that may not take any; the others may."""
 
 CONFIG_READERS = {
+    "card",
     "opening",
     "cli",
     "settings",
@@ -200,6 +204,7 @@ LIGHT = (
     "plane",
     "figures",
     "memory",
+    "bounded",
     "errors",
     "files",
     "resources",

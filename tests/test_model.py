@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from textgan import model as models
+from textgan.card import card
 from textgan.config import Config
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
-from textgan.model import BLOCK, Model, build_generator, card, label_ends, load, newest_run
+from textgan.model import BLOCK, Model, build_generator, label_ends, load, newest_run
 from textgan.nets import GENERATORS
 from textgan.spaces import Text
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from textgan.card import card
 from textgan.config import Config
 from textgan.errors import CorruptError, UsageError
 from textgan.files import MANIFEST, write_folder
 from textgan.game.relaxations import identity
-from textgan.model import BLOCK, Model, build_generator, card, load
+from textgan.model import BLOCK, Model, build_generator, load
 from textgan.nets import CRITICS_OF, GENERATORS_OF
 from textgan.nets.plane import PlaneCritic, PlaneGenerator
 from textgan.plane import Plane

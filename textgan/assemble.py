@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +33,7 @@ from textgan.nets import CONDITIONAL_CRITICS, CRITICS_OF
 from textgan.nets.conditional import ClassifyingCritic
 from textgan.nets.layers import chosen
 from textgan.nets.minibatch import MinibatchCritic
-from textgan.opening import describe, open_corpus, summary
+from textgan.opening import describe, kind_of, open_corpus, summary, was_opened
 from textgan.semi_supervised import labelled_rows
 from textgan.spaces import Space, space_of
 from textgan.training import sampler
@@ -231,15 +232,20 @@ def corpus_of(model: Model) -> Corpus[Any]:
     """Return the corpus a model was trained on.
 
     Raises:
-        TextganError: it is gone, or no longer what it was.
+        TextganError: it is gone, no longer what it was, or was never asked for on this machine.
         CorruptError: it is of another kind than the model's samples.
     """
-    corpus = open_corpus(model.config)
-    if corpus.space.kind != model.space.kind:
-        raise CorruptError(
-            f"the model generates {model.space.samples}, and {corpus.name} holds none; restore its folder"
+    name, fingerprint = model.config.corpus.name, str(model.facts["corpus"]["fingerprint"])
+    if kind_of(model.config) != model.space.kind:
+        raise CorruptError(f"the model generates {model.space.samples}, and {name} holds none; restore its folder")
+    if not was_opened(model.config, fingerprint):
+        raise TextganError(
+            f"the model says that it was trained on {name}, which was not prepared on this machine by that name; if "
+            f"you trust that, run 'textgan prepare {shlex.quote(name)} -c FOLDER' with the model's folder, or measure "
+            "its samples with --samples FILE --reference FILE"
         )
-    if corpus.fingerprint != model.facts["corpus"]["fingerprint"]:
+    corpus = open_corpus(model.config)
+    if corpus.fingerprint != fingerprint:
         raise TextganError(
             f"{corpus.name} is no longer what this model was trained on; "
             "measure it with --samples FILE --reference FILE"

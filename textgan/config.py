@@ -298,9 +298,9 @@ class Training(Section):
 class Evaluation(Section):
     """What is measured during training and by the report."""
 
-    samples: int = Field(2000, ge=2)
+    samples: int = Field(2000, ge=2, le=1_000_000)
     """Samples generated at each evaluation. [samples]"""
-    report_samples: int = Field(10_000, ge=2)
+    report_samples: int = Field(10_000, ge=2, le=1_000_000)
     """Samples generated for a report. [samples]"""
     extractor: str = "classifier"
     """What turns pictures into the features that distances are taken on: classifier, a small net trained here, once a

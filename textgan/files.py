@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
+from textgan import bounded
 from textgan.errors import CorruptError, FormatError, TextganError
 
 MANIFEST = "manifest.json"
@@ -74,18 +78,35 @@ def append(path: Path, content: bytes) -> None:
             raise
 
 
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a log.
+
+    Raises:
+        CorruptError: it is larger than any log, or no file.
+    """
+    try:
+        return bounded.read_text(path, bounded.LOG, errors="replace").split("\n")
+    except ValueError as error:
+        raise CorruptError(f"{path} cannot be read: {error}; remove it to go without it") from error
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the JSON objects of a file, one a line, but for what is none: a row that a kill cut short."""
+    """Return the JSON objects of a log, one a line, but for what is none: a row that a kill cut short.
+
+    Raises:
+        CorruptError: it is larger than any log, or no file.
+    """
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+    for line in read_lines(path):
         with suppress(ValueError):
-            found.append(json.loads(line))
+            found.append(bounded.parse_json(line))
     return [row for row in found if isinstance(row, dict)]
 
 
 def read_record(
-    path: Path, advice: str = "restore it", *, oldest: int = 1, newest: int = 1, unsaid: int | None = None
-) -> dict[str, Any]:
+    path: Path, advice: str = "restore it", *, oldest: int = 1, newest: int = 1, unsaid: int | None = None,
+    content: bytes | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Read a JSON object that says of which format it is, as `schema`.
 
     Args:
@@ -94,19 +115,21 @@ def read_record(
         oldest: format that can still be read.
         newest: format that is written.
         unsaid: format of a file that says none; None where all say theirs.
+        content: what the file holds, where it has been read.
 
     Raises:
         CorruptError: it is not there, no JSON object, or says no format.
         FormatError: it is of a newer format, or of one that is no longer read.
     """
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        text = bounded.read_text(path) if content is None else content.decode()
+        record: dict[str, Any] = bounded.parse_json(text)
         if not isinstance(record, dict):
             raise ValueError("it is no JSON object")
         schema = record.get("schema", unsaid)
         if type(schema) is not int:  # a bool is an int too
             raise ValueError("it does not say its format")
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
         raise CorruptError(f"{path} is missing or damaged ({reason}); {advice}") from error
     if schema > newest:
@@ -211,7 +234,7 @@ def move_folder(fresh: Path, folder: Path, *, once: bool = False) -> None:
 
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
-    with path.open("rb") as file:
+    with bounded.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -238,6 +261,57 @@ def verify_folder(folder: Path, *names: str, digests: bool = True) -> None:
                 raise CorruptError(f"{path} is damaged (not what its manifest says); restore it, or remove {folder}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptError(f"{folder / MANIFEST} is missing or damaged; restore it, or remove {folder}") from error
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """Return the digest of each file that the manifest of a folder lists, by name.
+
+    Raises:
+        CorruptError: there is no such manifest.
+        FormatError: it is of a newer format.
+    """
+    path, advice = folder / MANIFEST, f"restore it, or remove {folder}"
+    files = read_record(path, advice).get("files")
+    try:
+        return {name: entry["sha256"] for name, entry in dict(files or {}).items()}
+    except (ValueError, LookupError, TypeError) as error:
+        raise CorruptError(f"{path} is missing or damaged; {advice}") from error
+
+
+def read_checked(path: Path, digests: Mapping[str, str], read: Callable[[Path], bytes] = bounded.read_bytes) -> bytes:
+    """Read a file of a folder once, and check what was read, so that nothing can change in between.
+
+    Args:
+        path: of the file.
+        digests: what `listed` says of the folder.
+        read: reads it, in bounds.
+
+    Raises:
+        CorruptError: it is missing, cannot be read, is out of bounds, or of another digest.
+    """
+    try:
+        content = read(path)
+    except FileNotFoundError:
+        raise CorruptError(f"{path} is missing; restore it, or remove {path.parent} to go without it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CorruptError(f"{path} cannot be read: {reason}; restore it, or remove {path.parent}") from error
+    if hashlib.sha256(content).hexdigest() != digests.get(path.name):
+        raise CorruptError(f"{path} is damaged (not what its manifest says); restore it, or remove {path.parent}")
+    return content
+
+
+def open_lock(path: Path) -> FileIO:
+    """Open a file to lock it, made where it is missing; what a link leads to is neither opened nor emptied.
+
+    Raises:
+        OSError: it cannot be made, or a link or no file is in its place.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise FileExistsError(errno.EEXIST, "something else is in the place of a lock", str(path))
+    return os.fdopen(handle, "ab", buffering=0)
 
 
 def is_whole(folder: Path) -> bool:

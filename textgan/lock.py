@@ -13,8 +13,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from textgan import bounded
 from textgan.errors import TextganError
-from textgan.files import writing
+from textgan.files import open_lock, writing
 
 ADVICE = "free some space there and add --resume, or name another folder with --run"
 
@@ -34,7 +35,7 @@ def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
     advice = ADVICE if option == "--run" else f"free some space there, or name another folder with {option}"
     with writing(folder, advice):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = path.open("ab", buffering=0)
+        lock = open_lock(path)
     with lock:
         if advised := _held(lock.fileno(), path):
             told = f"another process is training in {folder}{_named(path)}"
@@ -71,7 +72,7 @@ def _sign(lock: FileIO) -> None:
 def _owner(path: Path) -> dict[str, Any]:
     """Return what a lock says of its owner; nothing where it cannot be read, as while it is written."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(bounded.read_json(path, bounded.SETTINGS))
     except (OSError, ValueError, TypeError):
         return {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,18 +11,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textgan import __version__, latent
+from textgan import __version__, bounded, latent
 from textgan.ahead import ahead
+from textgan.card import card
 from textgan.config import Config
 from textgan.contract import Sample
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
-from textgan.figures import table
-from textgan.files import MANIFEST, dump_json, read_record, verify_folder, write_folder
+from textgan.files import MANIFEST, dump_json, listed, read_checked, read_record, write_folder
 from textgan.game.conditions import bind_generator
 from textgan.game.relaxations import DRAWN_AT_ONE, annealed, at_share
 from textgan.nets import GENERATORS_OF
@@ -36,7 +35,7 @@ from textgan.training import sampler
 
 PART = 1 << 19  # logits of rows that go through the net at once: 2 MB, which stay in the cache
 BLOCK = 256  # rows whose noise and draws come from one generator, so that a row depends on its seed and index only
-MANY = 20  # labels that a model card names
+LARGEST = 1 << 32  # of weights: a hundred times the largest net that was trained [bytes]
 Pick = Callable[[Tensor], Tensor]
 """Probabilities (..., symbol) to drawn ids (...)."""
 Decode = Callable[[Tensor, Pick], Tensor]
@@ -300,6 +299,10 @@ def label_ends(space: Space, facts: dict[str, Any]) -> list[int]:
 DECODERS = {"argmax": _argmax, "sample": _sample}
 
 
+NO_MODEL = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, StopIteration)
+"""What a forged model folder makes Python raise."""
+
+
 def load(path: str | Path) -> Model:
     """Load a model folder, or the model of a run folder.
 
@@ -308,24 +311,47 @@ def load(path: str | Path) -> Model:
         CorruptError: a file is not what the manifest says.
     """
     folder = _model_folder(Path(path))
-    verify_folder(folder, CONFIG, WEIGHTS, ALPHABET)
+    digests = listed(folder)
+    told, alphabet = (read_checked(folder / name, digests) for name in (CONFIG, ALPHABET))
     try:
-        value = read_record(folder / CONFIG)
+        value = read_record(folder / CONFIG, content=told)
         config = Config.model_validate(value.pop("config"))
-        space = space_of(json.loads((folder / ALPHABET).read_text(encoding="utf-8")))
+        space = space_of(bounded.parse_json(alphabet.decode()))
         if space.length not in (None, config.text.length):
             raise ValueError("the alphabet is of another length")
         with torch.device("meta"):  # takes no memory, whatever sizes an untrusted config asks for
             net = build_generator(config, space)
-        net.load_state_dict(load_file(folder / WEIGHTS), assign=True)
+        net.load_state_dict(_weights(folder, digests, net), assign=True)
         facts = {key: value[key] for key in value if key not in ("schema", "textgan")}
         label_ends(space, facts)
+        facts["corpus"]["fingerprint"]
         model = Model(net.eval().requires_grad_(False), space, config, facts, folder)
         model._temperature  # noqa: B018 - a step that is no number is found here
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+        card(model)  # and here whatever else it says of itself
+    except (*NO_MODEL, SafetensorError) as error:
+        reason = (str(error) or repr(error)).splitlines()[0]
         raise CorruptError(f"{folder} is no model that textgan {__version__} can load ({reason})") from error
     return model
+
+
+def _weights(folder: Path, digests: dict[str, str], net: nn.Module) -> dict[str, Tensor]:
+    """Read the tensors of a net; no more bytes than it has, or than any has.
+
+    Raises:
+        CorruptError: the file is damaged, or larger.
+        ValueError: its header is too large, or a tensor is of another type, or holds what is no number.
+    """
+    expected = net.state_dict()
+    most = min(LARGEST, sum(t.numel() * t.element_size() for t in expected.values())) + bounded.HEADER
+    content = read_checked(folder / WEIGHTS, digests, partial(bounded.read_bytes, most=most))
+    bounded.check_header(content)
+    found = from_bytes(content)
+    for name, tensor in found.items():
+        if name in expected and tensor.dtype != expected[name].dtype:
+            raise ValueError(f"{name} is of {tensor.dtype}, not of {expected[name].dtype}")
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} is not finite")
+    return found
 
 
 def _model_folder(path: Path) -> Path:
@@ -347,49 +373,3 @@ def newest_run(runs: Path = Path("runs")) -> Path:
     if not saved:
         raise TextganError(f"no trained run under {runs}/; train one with 'textgan train', or name a model with -m")
     return max(saved, key=lambda run: (saved[run], run.name))
-
-
-def card(model: Model) -> str:
-    """Write the model card: what it is, how it was made, and the numbers measured."""
-    config, facts = model.config, model.facts
-    corpus = facts["corpus"]
-    return f"""---
-library_name: textgan
-tags: [gan, {model.space.task}, wgan-gp]
----
-# A textgan model of {corpus["name"]}
-
-A generator of {model.space.samples},
-trained for {facts["step"]:,} generator steps with the preset `{config.preset}`{_decoded(model)}.
-
-```python
-import textgan
-
-{model.space.example}
-```
-
-Trained on {corpus["train"]:,} rows of: {corpus["facts"]["title"]}. {model.space.absent}
-{_labels(model)}
-## Measured
-
-{_measured(facts.get("evaluation"))}
-"""
-
-
-def _decoded(model: Model) -> str:
-    return f", decoded by {model.config.text.decode}" if model.space.draws else ""
-
-
-def _labels(model: Model) -> str:
-    """Write which labels samples may be asked for."""
-    labels = model.space.labels
-    named = ", ".join(labels[:MANY]) + (", ..." if len(labels) > MANY else ".")
-    return f"\nA sample may be asked for by its label: {named}\n" if labels else ""
-
-
-def _measured(evaluation: dict[str, Any] | None) -> str:
-    """Write the table of an evaluation."""
-    if evaluation is None:
-        return "Not at this step: the run was stopped between two evaluations."
-    counts = f"{evaluation['samples']:,} generated samples against {evaluation['reference']:,} held-out rows."
-    return "\n".join([counts, "", *table(evaluation)])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from textgan import config as schema
 from textgan.config import Config
-from textgan.corpora import cards
+from textgan.corpora import cards, matrix
 from textgan.corpora.images.prepare import PictureSettings, open_pictures
 from textgan.corpora.passes import Show
 from textgan.corpora.prepare import Corpus, Settings, prepare
+from textgan.corpora.text.sources import STDIN, absolute
 from textgan.corpora.toys import TOYS, open_toy
-from textgan.errors import UsageError
+from textgan.errors import TextganError, UsageError
 from textgan.pixels import Pixels
 from textgan.plane import Plane
 from textgan.symbols import Symbols
@@ -120,7 +123,27 @@ def open_corpus(
     config: Config, tell: Tell = lambda line: None, show: Show = lambda stage, lines, share: None
 ) -> Corpus[Any]:
     """Prepare the corpus of a configuration, or find it ready."""
-    return OPENERS[kind_of(config)].open(config, tell, show)
+    corpus = OPENERS[kind_of(config)].open(config, tell, show)
+    if kind_of(config) != "toy" and config.corpus.name != STDIN:
+        with suppress(TextganError, OSError):  # a cache that cannot be written still has the rows
+            matrix.note_source(matrix.cache_root(None), corpus.fingerprint, _source(config.corpus))
+    return corpus
+
+
+def was_opened(config: Config, fingerprint: str) -> bool:
+    """Return whether this machine's user has had the corpus of a configuration prepared, or it is read from nowhere.
+
+    A configuration that comes with a model may be anyone's: what it names is not opened, nor looked for, without having
+    been asked for.
+    """
+    source = config.corpus.name, config.corpus.data
+    return kind_of(config) == "toy" or matrix.is_source(matrix.cache_root(None), fingerprint, source)
+
+
+def _source(corpus: schema.Corpus) -> tuple[str, str]:
+    """By what words a corpus is asked for, wherever a command runs."""
+    name, data = (absolute(words, matrix.cache_root(None)) or words for words in (corpus.name, corpus.data))
+    return (corpus.name if corpus.name in cards.names() else name), data
 
 
 def summary(corpus: Corpus[Any]) -> str:

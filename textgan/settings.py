@@ -7,7 +7,6 @@ TEXTGAN_DATA sets corpus.data.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from textgan import bounded
 from textgan.config import Config
 from textgan.errors import CorruptError, UsageError, near_miss
 from textgan.files import read_record
@@ -65,8 +65,8 @@ def resolve(
     """Return the configuration of these layers.
 
     Args:
-        preset_or_file: name of a preset, path of a TOML file, which may name its own preset, or folder of a run, whose
-            settings are taken whole; None is `quick`.
+        preset_or_file: name of a preset, path of a TOML file, which may name its own preset, or folder of a run or a
+            model, whose settings are taken whole; None is `quick`.
         overrides: `section.key=value`, each value in TOML or a bare string.
         flags: values by dotted key; a None is a flag that was not given.
         environ: variables, of which those that begin with TEXTGAN_ are read.
@@ -140,7 +140,8 @@ def _from_preset_or_file(name: str, suits: Mapping[str, Any]) -> list[Setting]:
     suited = [Setting(key, value, "the corpus") for key, value in suits.items()]
     if name in presets():
         return [*_from_preset(name), *suited]
-    record = Path(name) / "run.json"
+    records = (Path(name) / record for record in ("run.json", "config.json"))
+    record = next(filter(Path.is_file, records), Path(name) / "run.json")
     if not record.is_file() and not Path(name).is_file():
         raise UsageError(f"no preset, file or run is named {name!r}{near_miss(name, presets())}")
     tree = _read_run(record) if record.is_file() else read_toml(Path(name))
@@ -164,8 +165,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: it is none, or cannot be read.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return bounded.parse_toml(bounded.read_text(path, bounded.SETTINGS))
+    except ValueError as error:
         raise UsageError(f"{path} is no TOML file: {error}") from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
@@ -206,8 +207,8 @@ def _from_overrides(overrides: Sequence[str]) -> Iterator[Setting]:
 def _parsed(key: str, text: str) -> Any:
     """Read a TOML value; what is none, and what is meant for a text field, is a bare string."""
     try:
-        tree = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        tree = bounded.parse_toml(f"value = {text}")
+    except ValueError:
         return text
     value = tree.pop("value")
     wants_text = key in fields() and fields()[key].annotation is str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import zipfile
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from textgan.cli.progress import printable
+from textgan.cli.progress import in_json, printable
 from textgan.errors import TextganError, UsageError
 from textgan.files import new_folder, replacing, writing
 from textgan.report.pictures import grid, png
@@ -69,7 +68,7 @@ def present(album: Album, out: str | None, told: dict[str, Any], as_json: bool) 
     files = write(out, album)
     if as_json:
         labels = {} if album.labels is None else {"labels": list(album.labels)}
-        click.echo(json.dumps(told | labels | {"files": files}, ensure_ascii=False))
+        click.echo(in_json(told | labels | {"files": files}))
         return
     rows = [printable(name) for name in album.classes if name is not None and len(album.classes) > 1]
     told_of = "1 picture is" if album.count == 1 else f"{album.count:,} pictures are"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ import click
 from textgan.bench import BENCHMARKS
 from textgan.cli.config import config_options, resolved
 from textgan.cli.options import JSON, show
-from textgan.cli.progress import duration, printable
+from textgan.cli.progress import duration, in_json, printable
 from textgan.errors import UsageError, near_miss
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def bench(
         setup, cases = _of_kind(kind or "step", given, device)
     told = _measure(setup, cases, repeats)
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False, allow_nan=False))
+        click.echo(in_json(told, allow_nan=False))
     else:
         show(_render(told["hardware"], told["rows"]))
 

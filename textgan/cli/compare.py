@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from textgan.cli import pictures
 from textgan.cli.options import JSON, show
+from textgan.cli.progress import in_json
 from textgan.cli.report import orders
 from textgan.cli.sides import Sides, draw, of_run, tell
 from textgan.errors import TextganError, UsageError
@@ -86,7 +86,7 @@ def compare(
         reports.append(sides.measure(metrics=asked, n=n, max_chars=None, seed=seed, ladder=False))
     result = lay_side_by_side(names, reports, [*facts, *({} for _ in rungs)])
     if as_json:
-        click.echo(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False))
+        click.echo(in_json(result.to_json(), allow_nan=False))
         return
     from textgan.report.table import side_by_side
 

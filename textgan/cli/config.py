@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from textgan.cli.progress import in_json, printable
+
 if TYPE_CHECKING:
     from textgan.settings import Resolved
 
@@ -88,7 +90,7 @@ def show(preset_or_file: str | None, overrides: tuple[str, ...], origin: bool, d
     found = resolved(preset_or_file, overrides, {})
     check(found.config)  # names of parts are in tables that only the parts' own modules hold
     if as_json:
-        click.echo(json.dumps(_json(found, origin, describe), indent=2, ensure_ascii=False))
+        click.echo(in_json(_json(found, origin, describe), indent=2))
     else:
         click.echo("\n".join(toml_lines(found, origin, describe)))
 
@@ -118,7 +120,7 @@ def toml_lines(found: Resolved, origin: bool = False, describe: bool = False) ->
         if describe:
             yield f"# {field.text}" + f" [{field.unit}]" * bool(field.unit)
         value = tree[table][name] if table else tree[name]
-        yield f"{name} = {_literal(value)}" + f"  # {found.origin[key]}" * origin
+        yield f"{name} = {_literal(value)}" + f"  # {printable(found.origin[key])}" * origin
 
 
 def _literal(value: Any) -> str:
@@ -127,5 +129,6 @@ def _literal(value: Any) -> str:
         return "{ " + ", ".join(f"{_literal(name)} = {_literal(entry)}" for name, entry in value.items()) + " }"
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
-    # a JSON string or number is one of TOML, but for DEL, which TOML wants escaped
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # a JSON string or number is one of TOML; what could command a terminal is escaped
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in text)

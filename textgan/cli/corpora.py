@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textgan.cli.progress import printable
+from textgan.cli.progress import in_json, printable
 from textgan.errors import TextganError, UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _list(every: list[Card], data: str, cache: Path, as_json: bool) -> None:
     stands = {card.name: standing(card, data=data, cache=cache) for card in every}
     if as_json:
         told = [{"name": c.name, "kind": c.kind, "title": c.title, **stands[c.name]._asdict()} for c in every]
-        click.echo(json.dumps({"schema": 1, "corpora": told}, ensure_ascii=False))
+        click.echo(in_json({"schema": 1, "corpora": told}))
         return
     rows = [(card.name, card.kind, str(stands[card.name]), card.title) for card in every]
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -68,7 +68,7 @@ def _show(card: Card, data: str, cache: Path, as_json: bool) -> None:
 
     stand = standing(card, data=data, cache=cache)
     if as_json:
-        click.echo(json.dumps({"schema": 1, **asdict(card), **stand._asdict()}, ensure_ascii=False))
+        click.echo(in_json({"schema": 1, **asdict(card), **stand._asdict()}))
         return
     lines = [("name", card.name), ("on this machine", str(stand)), *_facts(card)]
     wide = max(len(label) for label, _ in lines)

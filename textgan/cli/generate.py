@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from textgan.cli.options import JSON, MODEL, OUT, TEMPERATURE
-from textgan.cli.progress import printable
+from textgan.cli.progress import in_json, printable
 from textgan.errors import UsageError
 from textgan.files import replacing, writing
 
@@ -138,13 +136,12 @@ def _lines(asked: Asked, out: str | None, as_json: bool) -> None:
 
 def pieces(told: dict[str, Any], blocks: Iterable[list[str]], labels: list[str] | None) -> Iterator[str]:
     """One JSON object, `told` with the samples and their labels, in pieces as the samples come."""
-    dump = partial(json.dumps, ensure_ascii=False)
     blocks = iter(blocks)
     first = list(islice(blocks, 1))  # what fails at once fails before anything is written
-    yield dump(told).removesuffix("}") + ', "samples": ['
+    yield in_json(told).removesuffix("}") + ', "samples": ['
     for i, block in enumerate(chain(first, blocks)):
-        yield (", " if i else "") + dump(block)[1:-1]
-    yield "]" + ("" if labels is None else f', "labels": {dump(labels)}') + "}\n"
+        yield (", " if i else "") + in_json(block)[1:-1]
+    yield "]" + ("" if labels is None else f', "labels": {in_json(labels)}') + "}\n"
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import click
 
 from textgan.cli.generate import sink
 from textgan.cli.options import JSON, MODEL, OUT, TEMPERATURE
-from textgan.cli.progress import printable
+from textgan.cli.progress import in_json, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +101,7 @@ def _lines(trained: Model, samples: list[Any], told: dict[str, Any], out: str | 
     """Lines and points go to stdout or to a file."""
     with sink(out) as write:
         if as_json:
-            write(json.dumps(told | {"samples": samples}, ensure_ascii=False) + "\n")
+            write(in_json(told | {"samples": samples}) + "\n")
         else:
             show = printable if out is None and sys.stdout.isatty() else str
             write("".join(f"{show(line)}\n" for line in samples))

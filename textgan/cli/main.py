@@ -16,6 +16,8 @@ from textgan import __version__
 from textgan.cli.progress import is_first, printable
 from textgan.errors import ElsewhereError, TextganError, UsageError, near_miss
 
+LONGEST = 2000  # of an error. [characters]
+
 
 class Entry(NamedTuple):
     """Where a command lives, and its line in the overview, which must not cost an import."""
@@ -122,6 +124,8 @@ def _spell_out() -> None:
 
 def _fail(message: str, code: int) -> int:
     """Say what is wrong; a wrong command is that of all processes of a run, and one a machine says so."""
+    if len(message) > LONGEST:  # a name from elsewhere is so long; the end says what to do
+        message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
     where = "" if is_first() else f"process {os.environ['RANK']}: "
     if code != UsageError.exit_code or os.environ.get("LOCAL_RANK", "0") == "0":
         click.echo(printable(f"textgan: error: {where}{message}"), err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import textwrap
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from textgan.cli.options import JSON
-from textgan.cli.progress import printable
+from textgan.cli.progress import in_json, printable
 from textgan.errors import UsageError, near_miss
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def methods(name: str | None, as_json: bool) -> None:
 
     found = _found(name)
     if as_json:
-        click.echo(json.dumps(_json(found), ensure_ascii=False))
+        click.echo(in_json(_json(found)))
         return
     for line in _list(found) if name is None or name in HEADINGS else _pages(found):
         click.echo(printable(line))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from textgan.cli.progress import printable
+
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.measure import Measurement
+    from rich.segment import Segment
 
 MODEL = click.option(
     "-m",
@@ -36,9 +41,31 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 
 
 def show(parts: Iterable[RenderableType]) -> None:
-    """Print tables and text on stdout."""
+    """Print tables and text on stdout; no name in them commands the terminal."""
     from rich.console import Console
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     for part in parts:
-        console.print(part)
+        console.print(Quiet(part))
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """What is printed as it is, but for the characters of its text that could command a terminal."""
+
+    part: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Spell them out."""
+        for segment in console.render(self.part, options):
+            yield segment if segment.control else segment._replace(text=_spelt(segment.text))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Take the room of the part."""
+        from rich.measure import Measurement
+
+        return Measurement.get(console, options, self.part)
+
+
+def _spelt(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))

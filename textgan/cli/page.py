@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgan.cli.sides import Sides, tell
+from textgan.errors import CorruptError
 from textgan.files import read_rows
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def page(
 ) -> str:
     """Return the HTML page of a report; of a run, with what only a run can tell."""
     from textgan.metrics.lines import View
+    from textgan.report.figures import over_training
     from textgan.report.html import Extras
     from textgan.report.html import page as write
 
@@ -38,7 +41,7 @@ def page(
     if run is not None and trained is not None:
         tell(f"drawing {SWEPT:,} samples at each of {len(TEMPERATURES)} temperatures for the page")
         extras = {
-            "history": history(run / "metrics.jsonl"),
+            "history": history(run / "metrics.jsonl", partial(over_training, report)),
             "sweep": _sweep(trained, sides, report.length, seed),
             "sweep_diversity": "share of different runs of 4 characters",
             "interpolations": [trained.interpolate(2 * i + seed, 2 * i + 1 + seed) for i in range(PATHS)],
@@ -48,11 +51,13 @@ def page(
     return write(report, Extras(title, cut(sides.samples), cut(sides.reference), training, **extras))
 
 
-def history(path: Path) -> list[dict[str, Any]]:
-    """The rows of a run's log; none where there is no log."""
+def history(path: Path, draw: Callable[[list[dict[str, Any]]], object]) -> list[dict[str, Any]]:
+    """The rows of a run's log, of which anyone may have written anything; none where curves cannot be drawn of them."""
     try:
-        return read_rows(path)
-    except OSError:
+        rows = read_rows(path)
+        draw(rows)
+        return rows
+    except (OSError, CorruptError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         tell(f"{path} cannot be read; the page shows no training curves")
         return []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from textgan.cli.generate import classes_of
 from textgan.cli.options import show
 from textgan.cli.other import Asked, refuse_others
 from textgan.cli.page import history
+from textgan.cli.progress import in_json
 from textgan.cli.sides import draw, tell
 from textgan.errors import TextganError
 from textgan.files import write_text, writing
@@ -60,7 +60,7 @@ def measure(asked: Asked) -> tuple[dict[str, Any], list[str]]:
     found |= {key: value for key, value in _saved(asked).items() if key == "classification"}
     found |= {"notes": list(asked.notes)}
     if asked.as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False))
+        click.echo(in_json(found, allow_nan=False))
     else:
         show(_table(found))
     if asked.html:
@@ -130,7 +130,7 @@ def compare(
     if as_json:
         sides = [{"name": name, "report": of} for name, of in zip(names, found, strict=True)]
         told = {"schema": 1, "seed": seed, "sides": sides, "metrics": verdicts(names, rows)}
-        click.echo(json.dumps(told, ensure_ascii=False, allow_nan=False))
+        click.echo(in_json(told, allow_nan=False))
         return
     show(_compared(names, found, rows))
 
@@ -177,7 +177,7 @@ def _columns(*names: str) -> Table:
 def _gallery(asked: Asked, found: dict[str, Any], samples: Sequence[Pictures], corpus: Any) -> Gallery:
     """Draw what a page shows beside the numbers."""
     from textgan.kinds import image
-    from textgan.report.gallery import Gallery
+    from textgan.report.gallery import Gallery, curves
 
     trained, seed = asked.trained, asked.seed
     tell("drawing the pictures of the page")
@@ -191,6 +191,6 @@ def _gallery(asked: Asked, found: dict[str, Any], samples: Sequence[Pictures], c
         classes=[(name, trained.generate(EACH, seed=seed, label=name)) for name in names],
         paths=[trained.interpolate(start, start + 1, steps=STEPS) for start in seeds],
         pairs=image.neighbours(corpus, trained.config, samples[:SOUGHT], tell),
-        history=history(asked.run / "metrics.jsonl"),
+        history=history(asked.run / "metrics.jsonl", lambda rows: list(curves(rows))),
         settings=trained.config.model_dump(mode="json"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from textgan.cli.options import show
 from textgan.cli.other import Asked, refuse_others
+from textgan.cli.progress import in_json
 from textgan.cli.sides import draw
 from textgan.figures import of_points
 
@@ -34,7 +34,7 @@ def measure(asked: Asked) -> tuple[dict[str, Any], list[str]]:
     samples = draw(asked.run, asked.trained, asked.count, asked.seed)
     found |= assemble.evaluation(asked.trained, samples) | {"notes": list(asked.notes)}
     if asked.as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False))
+        click.echo(in_json(found, allow_nan=False))
     else:
         show(chain(_table(found), asked.notes))
     return found, []

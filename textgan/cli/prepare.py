@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from textgan.cli.config import CORPUS_FLAGS, config_options, corpus_options, resolved
-from textgan.cli.progress import printable, watch
+from textgan.cli.progress import in_json, printable, watch
 
 if TYPE_CHECKING:
     from textgan.corpora.prepare import Corpus
@@ -43,7 +42,7 @@ def prepare(corpus: str, preset_or_file: str | None, overrides: tuple[str, ...],
     check_corpus(config)
     told = watch()
     found = open_corpus(config, told.note, told.preparing)
-    click.echo(json.dumps(_json(found), ensure_ascii=False) if as_json else _summary(found))
+    click.echo(in_json(_json(found)) if as_json else _summary(found))
 
 
 def _json(corpus: Corpus[Any]) -> dict[str, Any]:

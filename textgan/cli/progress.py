@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import re
 import sys
 import time
 import unicodedata
@@ -189,6 +191,19 @@ def duration(seconds: float) -> str:
 def printable(line: str) -> str:
     """Spell out the characters of a line from elsewhere that could command a terminal."""
     return "".join(char if _harmless(char) else char.encode("unicode_escape").decode() for char in line)
+
+
+def in_json(value: Any, **options: Any) -> str:
+    """Write JSON; its strings are the same, whatever reads it, but hold nothing that could command a terminal."""
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return text if text.isprintable() else _NOT_ASCII.sub(_escaped, text)
+
+
+_NOT_ASCII = re.compile(r"[^\n\x20-\x7e]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def _harmless(char: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textgan import bounded
 from textgan.cli import pictures, points
 from textgan.cli.options import JSON, show
 from textgan.cli.other import Asked
+from textgan.cli.progress import in_json
 from textgan.cli.sides import of_files, of_run, tell
 from textgan.errors import GateError, UsageError
 from textgan.files import dump_json, write_text, writing
@@ -123,7 +124,7 @@ def report(
         trained, gates = None, _gates(fail_above, fail_below, request["n"])
         sides = of_files(samples, reference, data, train, request["max_chars"])
     if pieces:
-        sides = sides._replace(tokenizer=pieces.read_bytes())
+        sides = sides._replace(tokenizer=_model_of_pieces(pieces))
     result = sides.measure(metrics=_names(metrics, gates), **request)
     result = replace(result, notes=(*result.notes, *_alarms(run)))
     _print(result, as_json)
@@ -136,6 +137,18 @@ def report(
         _write(html, page(result, sides, run, trained, title=title, seed=request["seed"]))
         tell(f"the page is in {html}")
     _fail([gate.failure(result) for gate in gates])
+
+
+def _model_of_pieces(path: Path) -> bytes:
+    """Read a sentencepiece model.
+
+    Raises:
+        UsageError: it cannot be read, or is too large for one.
+    """
+    try:
+        return bounded.read_bytes(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--pieces: {path} cannot be read: {error}; give the .model file of one") from None
 
 
 def _gates(above: Sequence[str], below: Sequence[str], orders: Sequence[int]) -> list[Gate]:
@@ -198,7 +211,7 @@ def _write(path: Path, text: str) -> None:
 
 def _print(result: Report, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False))
+        click.echo(in_json(result.to_json(), allow_nan=False))
         return
     from textgan.report.table import render
 

@@ -18,7 +18,7 @@ import click
 
 from textgan.cli.config import CORPUS_FLAGS, corpus_options
 from textgan.cli.options import JSON
-from textgan.cli.progress import duration, printable
+from textgan.cli.progress import duration, in_json, printable
 from textgan.errors import UsageError, near_miss
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _conclude(asked: Sweep, cells: Sequence[Cell], work: Sequence[Job], folder: 
     summary = _plain(table.summarise(asked, ended, results, {job.name: job.folder for job in work}))
     written = table.write(summary, folder)
     if as_json:
-        click.echo(json.dumps(to_json(summary), ensure_ascii=False, allow_nan=False))
+        click.echo(in_json(to_json(summary), allow_nan=False))
     else:
         _show(summary)
     for column, hint in table.unknown(summary).items():

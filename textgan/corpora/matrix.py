@@ -2,6 +2,7 @@
 
 CACHE/rows/FINGERPRINT/    {train,heldout}.{ids,lines,labels}.npy, space.json, manifest.json
 CACHE/keys/KEY.json        which fingerprint these files and settings gave
+CACHE/sources/FINGERPRINT.json    by what names its rows were asked for on this machine
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from textgan import files
+from textgan import bounded, files
 from textgan.errors import TextganError
 
 QUIET = 3600.0  # a leftover this old is no other machine's work on a cache that both share [s]
@@ -167,11 +169,41 @@ def remember(root: Path, key: str, entry: dict[str, Any]) -> None:
 def recall(root: Path, key: str) -> dict[str, Any] | None:
     """Return the entry of `key` if the rows of its fingerprint are there, in full size."""
     try:
-        entry = json.loads(_key_file(root, key).read_text(encoding="utf-8"))
+        entry = bounded.read_json(_key_file(root, key))
         there = entry["schema"] == SCHEMA and files.is_whole(rows_folder(root, entry["fingerprint"]))
         return dict(entry) if there else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def note_source(root: Path, fingerprint: str, source: Sequence[str]) -> None:
+    """Note by what words the user of this cache has asked for the rows of a fingerprint."""
+    sources = _sources(root, fingerprint) or []
+    if [*source] not in sources:
+        files.write_text(_source_file(root, fingerprint), files.dump_json({"schema": 1, "sources": [*sources, source]}))
+
+
+def is_source(root: Path, fingerprint: str, source: Sequence[str]) -> bool:
+    """Return whether the user of this cache has asked for these rows by these words.
+
+    Of rows that are older than such notes it is taken to be so. The fingerprint may be anyone's.
+    """
+    if not re.fullmatch("[0-9a-f]{32}", fingerprint):  # it is to be a file's name
+        return False
+    sources = _sources(root, fingerprint)
+    return rows_folder(root, fingerprint).is_dir() if sources is None else [*source] in sources
+
+
+def _sources(root: Path, fingerprint: str) -> list[list[str]] | None:
+    """What is noted; None where nothing is."""
+    try:
+        return list(bounded.read_json(_source_file(root, fingerprint))["sources"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _source_file(root: Path, fingerprint: str) -> Path:
+    return root / "sources" / f"{fingerprint}.json"
 
 
 def _key_file(root: Path, key: str) -> Path:
@@ -185,7 +217,7 @@ def open_space(folder: Path, from_json: Callable[[dict[str, Any]], Space]) -> Sp
         TextganError: `from_json` cannot make one of what is there.
     """
     try:
-        return from_json(json.loads((folder / SPACE).read_text(encoding="utf-8")))
+        return from_json(bounded.read_json(folder / SPACE))
     except (OSError, ValueError, LookupError, TypeError):
         raise _damaged(folder) from None
 

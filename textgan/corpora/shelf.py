@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from textgan import oracles
+from textgan import bounded, oracles
 from textgan.corpora.cards import Card
 from textgan.corpora.images import sources as pictures
 from textgan.corpora.text import billion_word, nltk_corpora
@@ -51,7 +50,7 @@ def _prepared(cache: Path) -> Iterator[str]:
     """Yield the titles of the corpora whose rows are in the cache."""
     for file in (cache / "keys").glob("*.json"):
         try:
-            entry = json.loads(file.read_text(encoding="utf-8"))
+            entry = bounded.read_json(file)
             if (cache / "rows" / entry["fingerprint"]).is_dir():
                 yield str(entry["facts"]["title"])
         except (OSError, ValueError, LookupError, TypeError):

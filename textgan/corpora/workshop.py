@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from textgan import files
+from textgan import bounded, files
 from textgan.errors import KilledError, TextganError
 
 JOURNAL, LOCK = "journal.json", ".lock"
@@ -57,7 +57,7 @@ class Workshop:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        stages = dict(json.loads(path.read_text(encoding="utf-8")))
+        stages = dict(bounded.read_json(path, bounded.LOG))
         return stages if stages.pop("schema", 1) == SCHEMA else {}
     except (OSError, ValueError, TypeError):
         return {}
@@ -89,7 +89,7 @@ def _locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock = path.open("w")
+            lock = files.open_lock(path)
         except FileNotFoundError:  # another process has just taken the folder away
             continue
         with lock:

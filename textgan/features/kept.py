@@ -10,15 +10,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
-from textgan import files
+from textgan import bounded, files
 from textgan.errors import CorruptError
 from textgan.features.classifier import RECIPE, TURNS, Classifier, Lesson, learn, parted
 from textgan.features.extractor import Extractor, Rows
@@ -69,12 +70,16 @@ def _read(folder: Path, lesson: Lesson, tell: Tell) -> tuple[Classifier, dict[st
         return None
     channels, side = lesson.rows.shape[1:3]
     try:
-        files.verify_folder(folder, WEIGHTS, ABOUT)
+        digests = files.listed(folder)
+        about = bounded.parse_json(files.read_checked(folder / ABOUT, digests).decode())
         with torch.random.fork_rng(devices=[]):
             net = Classifier(channels=channels, side=side, classes=lesson.classes)
-        net.load_state_dict(load_file(folder / WEIGHTS))
-        return net, json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (CorruptError, SafetensorError, RuntimeError, ValueError):
+        size = sum(tensor.nbytes for tensor in net.state_dict().values())
+        content = files.read_checked(folder / WEIGHTS, digests, partial(bounded.read_bytes, most=size + bounded.HEADER))
+        bounded.check_header(content)
+        net.load_state_dict(load(content))
+        return net, dict(about)
+    except (CorruptError, SafetensorError, RuntimeError, ValueError, TypeError):
         tell(f"{folder} is damaged; the net is trained anew")
         return None
 
@@ -97,7 +102,7 @@ def _made(folder: Path, lesson: Lesson, tell: Tell) -> tuple[Classifier, dict[st
 def _alone(folder: Path, tell: Tell) -> Iterator[None]:
     """Hold a net's place for this process, waiting for another that trains it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+    with files.open_lock(folder.parent / f".{folder.name}.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -88,7 +88,7 @@ def _sections(gallery: Gallery) -> Iterator[Section]:
     yield Section("paths", "Between two points of latent space", _paths(gallery.paths))
     yield Section("nearest", "Nearest training pictures", _pairs(gallery.pairs))
     yield Section("numbers", "The numbers", numbers(likenesses(gallery.found), "real pictures"))
-    yield Section("training", "Over training", beside(_curves(gallery.history)))
+    yield Section("training", "Over training", beside(curves(gallery.history)))
     yield Section("configuration", "Configuration", configuration(gallery.settings or {}))
     notes = [*gallery.found.get("notes", ()), *GENERAL]
     yield Section("measured", "How it was measured", sentences(notes))
@@ -145,7 +145,7 @@ def _pairs(pairs: Sequence[Pair]) -> str:
 # --- curves ---------------------------------------------------------------------------------------------------------
 
 
-def _curves(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def curves(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The figures at each evaluation beside real pictures', and the losses."""
     rows = [(row["step"], row["evaluation"]) for row in history if row.get("evaluation")]
     counted = f", of {' or '.join(f'{n:,}' for n in sorted({found['samples'] for _, found in rows}))} samples"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import tomllib
@@ -11,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from textgan import bounded
 from textgan.errors import CorruptError, DivergedError, UsageError
-from textgan.files import dump_json, read_rows, write_text
+from textgan.files import dump_json, read_lines, read_rows, write_text
 
 SETTINGS, RESULT, OUT, ERR = "settings.toml", "result.json", "train.json", "train.err"
 STOPPED = {130, 143, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP}
@@ -67,7 +67,7 @@ def result_of(folder: Path) -> Result | None:
     if not path.exists():
         return None
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = bounded.read_json(path)
         result = Result(**{key: value for key, value in told.items() if key != "schema"})
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CorruptError(f"{path} cannot be read ({error}); remove it, and the cell goes on") from error
@@ -149,7 +149,7 @@ def _settings_of(folder: Path) -> dict[str, Any]:
     """Return the settings a cell was begun with; none of one that was not."""
     path = folder / SETTINGS
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return bounded.parse_toml(bounded.read_text(path, bounded.SETTINGS)) if path.exists() else {}
     except (ValueError, OSError) as error:
         raise CorruptError(f"{path} cannot be read ({error}); remove {folder}") from error
 
@@ -178,13 +178,13 @@ def _rows(folder: Path, key: str = "step") -> Iterator[dict[str, Any]]:
 
 def _outcome(path: Path) -> dict[str, Any]:
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        told: dict[str, Any] = bounded.read_json(path)
     except (OSError, ValueError) as error:
         raise CorruptError(f"{path} is not what textgan train --json prints ({error})") from error
     return told
 
 
 def _last_words(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    lines = read_lines(path) if path.exists() else []
     said = [line.strip() for line in lines if line.strip()]
     return said[-1].removeprefix("textgan: error: ") if said else ""

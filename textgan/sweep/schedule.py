@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from textgan import bounded
 from textgan.files import write_text
 from textgan.settings import NOT_SETTINGS
 from textgan.sweep.results import ERR, OUT, RESULT, SETTINGS, Job, Result, goes_on, result_of, settle
@@ -118,7 +119,7 @@ class Queue:
 
 def held(folder: Path) -> bool:
     """Tell whether a process trains in a folder: whether its file .lock is locked, as `lock.alone_in` does it."""
-    with suppress(FileNotFoundError), (folder / ".lock").open("rb") as lock:
+    with suppress(FileNotFoundError, ValueError), bounded.opened(folder / ".lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -252,6 +252,8 @@ def alarms(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Return the first alarm of each kind in a log: {"step", "kind", "text"}."""
     first: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if "alarm" in row:
-            first.setdefault(row["alarm"]["kind"], {"step": row["step"]} | row["alarm"])
+        alarm = row.get("alarm")
+        if isinstance(alarm, dict):
+            told = {name: str(alarm.get(name)) for name in Alarm._fields}
+            first.setdefault(told["kind"], {"step": row["step"]} | told)
     return list(first.values())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from textgan.files import append, dump_json, write_bytes, write_text
+from textgan import bounded
+from textgan.files import append, dump_json, read_lines, read_rows, write_bytes, write_text
 
 ROWS = "metrics.jsonl"
 
@@ -59,16 +59,18 @@ class RunLog:
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of a run's log, but for one that a kill cut short; none where there is no log."""
-    return [json.loads(line) for line in _lines(folder) if math.isfinite(_step(line))]
+    path = folder / ROWS
+    rows = read_rows(path) if path.is_file() else []
+    return [row for row in rows if isinstance(row.get("step"), int)]
 
 
 def _lines(folder: Path) -> list[str]:
     path = folder / ROWS
-    return path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
+    return read_lines(path) if path.is_file() else []
 
 
 def _step(line: str) -> float:
     try:
-        return float(json.loads(line)["step"])
+        return float(bounded.parse_json(line)["step"])
     except (ValueError, KeyError, TypeError):
         return float("inf")  # a row that a kill cut short

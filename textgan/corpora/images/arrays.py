@@ -28,6 +28,7 @@ SIDES = ("train", "test")
 SMALL = 1 << 28  # labels and names of classes, which are read at once [bytes]
 UNPACKING = (zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, OSError)
 """What a damaged archive raises."""
+HEADER = 1 << 16  # of an array [bytes]
 KINDS = {"x": "u", "y": "iu", "classes": "US"}  # numpy's kinds of numbers that an array may hold
 
 
@@ -127,6 +128,10 @@ def _header(archive: zipfile.ZipFile, name: str) -> tuple[Header, int]:
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
+    start = file.tell()
+    if version != (1, 0) and int.from_bytes(file.read(4), "little") > HEADER:  # NumPy would read it, then refuse it
+        raise ValueError("a header that is too long")
+    file.seek(start)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
         with warnings.catch_warnings():

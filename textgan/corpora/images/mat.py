@@ -18,6 +18,7 @@ from textgan.corpora.images.place import Asked, Place
 from textgan.errors import TextganError
 
 FILES = ("train_32x32.mat", "test_32x32.mat")
+NUMBERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32)} | {"double"}  # as Matlab calls them
 LARGEST = 1 << 31  # of its pixels; the file of 531,131 extra digits has less [bytes]
 
 
@@ -49,9 +50,12 @@ def _io() -> Any:
 def _blocks(place: Place, name: str) -> Iterator[Block]:
     called, path = place.label(name), str(place.path / name)
     try:
-        shapes = {key: shape for key, shape, _ in _io().whosmat(path)}
-        if math.prod(shapes["X"]) > LARGEST:
-            raise ValueError(f"X has {math.prod(shapes['X']):,} values")
+        told = {key: (shape, kind) for key, shape, kind in _io().whosmat(path)}
+        (shape, kind), (labels, numbers) = told["X"], told["y"]
+        if kind != "uint8" or numbers not in NUMBERS:  # cells may hold cells, deeper than SciPy can go
+            raise ValueError(f"X is {kind} and y {numbers}")
+        if math.prod(shape) > LARGEST or math.prod(labels) != shape[-1]:
+            raise ValueError(f"X has {math.prod(shape):,} values and y {math.prod(labels):,}")
         found = _io().loadmat(path, variable_names=["X", "y"])
         pixels, labels = found["X"], found["y"].ravel()
         if (

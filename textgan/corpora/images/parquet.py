@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
+from textgan import bounded
 from textgan.corpora.images.collection import LABEL, NO_LABEL, Block, Collection, Shard
 from textgan.corpora.images.picture import decoded
 from textgan.corpora.images.place import Asked
@@ -76,7 +76,7 @@ def _columns(asked: Asked, name: str) -> tuple[str, str, tuple[str, ...]]:
 def _names(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:
     """Return the names of the classes, which the hub keeps beside the columns."""
     try:
-        names = json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"]
+        names = bounded.parse_json(metadata[b"huggingface"].decode())["info"]["features"][label]["names"]
         return tuple(map(str, names))
     except (LookupError, TypeError, ValueError):
         return ()

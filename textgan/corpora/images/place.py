@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple, NoReturn, Self
 
 from textgan.corpora.images.collection import LABEL, Stamp, stamp_of
 from textgan.errors import TextganError
 
+MOST = 10_000  # files of an archive; those of pictures have a handful
+HEADER = 1 << 16  # of an entry: its name, mostly [bytes]
 LINKS, SPECIAL = "links that lead elsewhere", "special files"
 BROKEN = (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError, ValueError)
 """What a damaged archive raises."""
@@ -62,11 +64,8 @@ class Place:
                 with (self.path / name).open("rb") as file:
                     yield file
                 return
-            with tarfile.open(self.path) as tar:
-                member = tar.extractfile(name)
-                assert member is not None  # it was a regular file when it was listed
-                with member:
-                    yield member
+            with _tar(self.path) as tar, _member(tar, name) as file:
+                yield file
         except (*BROKEN, KeyError) as error:
             raise TextganError(f"{self.label(name)} cannot be read: {error}; get it again") from None
 
@@ -104,7 +103,9 @@ def place_of(path: Path) -> Place:
             return _folder(path)
         if not path.is_file():
             raise TextganError(f"{path} is neither a file nor a folder")
-        return _archive(path) if tarfile.is_tarfile(path) else Place(path.parent, (path.name,))
+        return _archive(path)
+    except tarfile.ReadError:  # it is no archive
+        return Place(path.parent, (path.name,))
     except BROKEN as error:
         raise TextganError(f"{path} cannot be read: {error}; get it again") from None
 
@@ -129,11 +130,58 @@ def _folder(path: Path) -> Place:
     return Place(path, tuple(sorted(names)), left_out=dict(+left_out))
 
 
+class _Entry(tarfile.TarInfo):
+    """An entry of which no part is so large that it fills the memory."""
+
+    @classmethod
+    def frombuf(cls, *arguments: Any) -> Self:
+        """Read its first block."""
+        entry = super().frombuf(*arguments)
+        if entry.type == tarfile.GNUTYPE_SPARSE or (entry.type in HEADERS and entry.size > HEADER):
+            raise tarfile.HeaderError("a header is too long")
+        return entry
+
+    def _proc_gnusparse_10(self, *_: Any) -> NoReturn:
+        """Refuse a map of holes, whose length nothing bounds."""
+        raise tarfile.HeaderError("a header is too long")
+
+
+HEADERS = {
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+}
+"""Types of entries that `tarfile` reads at once."""
+
+
+def _tar(path: Path) -> tarfile.TarFile:
+    return tarfile.open(path, tarinfo=_Entry)
+
+
+@contextmanager
+def _member(tar: tarfile.TarFile, name: str) -> Iterator[IO[bytes]]:
+    """Open the first regular file of that name."""
+    while entry := tar.next():
+        tar.members.clear()  # type: ignore[attr-defined]  # it would grow with the archive
+        if entry.isreg() and entry.name == name:
+            file = tar.extractfile(entry)
+            assert file is not None  # it is regular
+            with file:
+                yield file
+            return
+    raise KeyError(f"{name} is no longer there")
+
+
 def _archive(path: Path) -> Place:
     names: set[str] = set()
     left_out: Counter[str] = Counter()
-    with tarfile.open(path) as tar:
-        for member in tar:
+    with _tar(path) as tar:
+        while member := tar.next():
+            tar.members.clear()  # type: ignore[attr-defined]  # it would grow with the archive
+            if len(names) > MOST:
+                raise ValueError(f"it has more than {MOST:,} files")
             if member.issym() or member.islnk():
                 left_out[LINKS] += 1
             elif member.isreg() and not any(part.startswith(".") for part in PurePosixPath(member.name).parts):

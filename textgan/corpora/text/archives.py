@@ -17,6 +17,7 @@ from operator import attrgetter
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, NamedTuple, cast
 
+from textgan import bounded
 from textgan.corpora import matrix
 from textgan.corpora.text.streams import (
     CHUNK,
@@ -61,7 +62,7 @@ def members(path: Path, cache: Path) -> tuple[list[Member], dict[str, int]]:
     stamp = stamp_of(path)
     listing = cache / "text" / f"members-{sha256(json.dumps(stamp).encode()).hexdigest()[:32]}.json"
     try:
-        found, left_out = json.loads(listing.read_text(encoding="utf-8"))
+        found, left_out = bounded.read_json(listing, bounded.LOG)
         return [Member(str(name), int(offset), int(size)) for name, offset, size in found], dict(left_out)
     except (OSError, ValueError, TypeError):
         found, left_out = _listed(stamp)

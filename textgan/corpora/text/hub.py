@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from textgan import files
+from textgan import bounded, files
 from textgan.corpora import hub_access, matrix
 from textgan.corpora.text import hub_library
 from textgan.corpora.text.hub_library import Batch, Wanted
@@ -141,7 +141,7 @@ class Text:
         """Facts, from the folder, or from the hub and then kept there."""
         file = self.folder / "about.json"
         with suppress(OSError, ValueError, TypeError):
-            return About(**json.loads(file.read_text(encoding="utf-8")))
+            return About(**bounded.read_json(file))
         rows = self._splits
         column = hub_library.text_column(self.wanted, next(iter(rows.values())))
         shards = {split: max(1, rows[split].num_shards) for split in rows}
