@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from textgan.contract import Constraint
-from textgan.errors import CorruptError
+from textgan.errors import CorruptError, FormatError
+from textgan.files import seal
 from textgan.game.counts import count_critic
 from textgan.game.likelihood import window_likelihood
 from textgan.game.objectives import OBJECTIVES
@@ -123,20 +129,96 @@ def test_tensors_are_safetensors_and_the_rest_strict_json(tmp_path: Path) -> Non
     folder = tmp_path / "step-000123"
     assert {path.name for path in folder.iterdir()} == {"tensors.safetensors", "state.json", "manifest.json"}
     assert load_file(folder / "tensors.safetensors")["a.b"].tolist() == [0, 1, 2]
-    assert json.loads((folder / "state.json").read_text()) == {"step": 123, "score": 0.25, "more": [1]}
+    assert json.loads((folder / "state.json").read_text()) == {
+        "schema": 2, "step": 123, "score": 0.25, "more": [1],
+    }  # fmt: skip
     with pytest.raises(ValueError, match="JSON"):
         checkpoint.save(tmp_path, 124, {}, {"score": float("nan")})
     assert checkpoint.steps(tmp_path) == [123]
 
 
-def test_the_last_and_the_best_are_kept(tmp_path: Path) -> None:
+def test_the_last_two_and_the_best_are_kept(tmp_path: Path) -> None:
     kept = []
     for step, score in [(10, 0.5), (20, 0.3), (30, 0.4), (40, None), (50, 0.3), (60, 0.9), (1_000_000, 0.31)]:
         saved(tmp_path, step, score, float(step))
         kept.append(checkpoint.steps(tmp_path))
-    assert kept == [[10], [20], [20, 30], [20, 40], [50], [50, 60], [50, 1_000_000]]  # of equals, the later
+    assert kept == [
+        [10], [10, 20], [20, 30], [20, 30, 40], [40, 50], [50, 60], [50, 60, 1_000_000],
+    ]  # of equals, the later  # fmt: skip
     assert checkpoint.best(tmp_path) == 50
     assert checkpoint.load(tmp_path, 50)[0]["x"].item() == 50
+    saved(tmp_path, 55, 0.9)  # the run went back
+    assert checkpoint.steps(tmp_path) == [50, 55]
+
+
+def test_a_damaged_neighbour_is_neither_best_nor_kept(tmp_path: Path) -> None:
+    for step, score in [(10, 0.5), (20, 0.1), (30, 0.4)]:
+        saved(tmp_path, step, score)
+    (tmp_path / "step-000020" / "tensors.safetensors").unlink()
+    (tmp_path / "step-000030" / "state.json").write_text("{")
+    assert checkpoint.best(tmp_path) is None
+    saved(tmp_path, 40, 0.6)
+    saved(tmp_path, 50, 0.7)
+    assert checkpoint.steps(tmp_path) == [40, 50]
+    assert checkpoint.best(tmp_path) == 40
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _says(path: Path, **facts: Any) -> None:
+    """Have a state say something else, under a manifest that fits."""
+    state = json.loads((path / "state.json").read_text())
+    (path / "state.json").write_text(json.dumps(state | facts))
+    seal(path)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "bit": (lambda path: _flip(path / "tensors.safetensors"), r"tensors\.safetensors is damaged \(not what"),
+    "short": (lambda path: os.truncate(path / "tensors.safetensors", 9), r"tensors\.safetensors is damaged \(not what"),
+    "gone": (lambda path: (path / "state.json").unlink(), r"state\.json is missing"),
+    "bare": (lambda path: (path / "manifest.json").unlink(), r"manifest\.json is missing or damaged"),
+    "empty": (lambda path: [file.unlink() for file in path.iterdir()], r"manifest\.json is missing or damaged"),
+    "renamed": (lambda path: _says(path, step=20), r"state\.json is of step 20"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_the_newest_whole_checkpoint_is_found_and_the_damaged_ones_named(kind: str, tmp_path: Path) -> None:
+    damage, said = DAMAGE[kind]
+    saved(tmp_path, 110, 0.5)
+    saved(tmp_path, 120, 0.4)
+    for junk in ("step-abc", "step-0000130", "step-²²²²²²"):
+        (tmp_path / junk).mkdir()
+    (tmp_path / "step-000140").write_text("no folder")
+    damage(tmp_path / "step-000120")
+    step, wrong = checkpoint.whole(tmp_path)
+    assert step == 110
+    assert len(wrong) == 1
+    assert re.search(f"step-000120/{said}", wrong[0])
+    with pytest.raises(CorruptError, match=said):
+        checkpoint.load(tmp_path, 120)
+    shutil.rmtree(tmp_path / "step-000110")
+    assert checkpoint.whole(tmp_path)[0] is None
+
+
+def test_a_checkpoint_of_another_version_is_not_gone_behind(tmp_path: Path) -> None:
+    saved(tmp_path, 110, 0.5)
+    saved(tmp_path, 120, 0.4)
+    _says(tmp_path / "step-000120", schema=3)
+    with pytest.raises(FormatError, match=r"state\.json is of format 3, and this textgan reads 2; upgrade textgan"):
+        checkpoint.whole(tmp_path)
+    _says(tmp_path / "step-000120", schema=0)
+    with pytest.raises(FormatError, match="is of format 0, which is no longer read"):
+        checkpoint.whole(tmp_path)
+    state = json.loads((tmp_path / "step-000120" / "state.json").read_text())
+    state.pop("schema")  # as the first format is
+    (tmp_path / "step-000120" / "state.json").write_text(json.dumps(state))
+    seal(tmp_path / "step-000120")
+    assert checkpoint.whole(tmp_path) == (120, [])
 
 
 def test_no_checkpoint_is_no_best(tmp_path: Path) -> None:

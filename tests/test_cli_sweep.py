@@ -258,7 +258,7 @@ def test_the_table_is_as_wide_as_it_must_be_and_commands_no_terminal(
 
 
 def test_two_sweeps_do_not_share_a_folder(textgan: Command, home: Path) -> None:
-    from textgan.runs import alone_in
+    from textgan.lock import alone_in
 
     with alone_in(home / "sweeps" / "m"):
         code, _, err = textgan("sweep", "m.toml")

@@ -114,7 +114,10 @@ def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> Non
         (lambda folder: (folder / MANIFEST).unlink(), "manifest.json is missing or damaged"),
         (lambda folder: (folder / MANIFEST).write_text("{"), "manifest.json is missing or damaged"),
         (lambda folder: (folder / MANIFEST).write_text("[]"), "manifest.json is missing or damaged"),
-        (lambda folder: (folder / MANIFEST).write_text('{"files": {"a.txt": 3}}'), "manifest.json is missing"),
+        (
+            lambda folder: (folder / MANIFEST).write_text('{"schema": 1, "files": {"a.txt": 3}}'),
+            "manifest.json is missing",
+        ),
     ],
 )
 def test_damage_is_named_in_one_line(damage: object, message: str, tmp_path: Path) -> None:
@@ -130,7 +133,7 @@ def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     write_folder(tmp_path / "x", fill("one"))  # type: ignore[arg-type]
     entry = {"bytes": 1, "sha256": sha256(tmp_path / "secret")}
-    (tmp_path / "x" / MANIFEST).write_text(dump_json({"files": {"../secret": entry}}))
+    (tmp_path / "x" / MANIFEST).write_text(dump_json({"schema": 1, "files": {"../secret": entry}}))
     with pytest.raises(CorruptError, match="missing"):
         verify_folder(tmp_path / "x")
 

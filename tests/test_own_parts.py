@@ -9,7 +9,7 @@ from pathlib import Path
 
 from commands import ROOT, textgan
 
-from textgan.runs import run_config
+from textgan.resuming import run_config
 
 
 def example() -> str:

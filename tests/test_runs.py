@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import textgan
-from textgan import assemble, files, model, runs
+from textgan import assemble, files, lock, model, resuming, runs
 from textgan.config import Config
 from textgan.errors import CorruptError, DivergedError, TextganError, UsageError
 from textgan.game.steps import critic_step
@@ -265,8 +265,8 @@ def test_other_steps_on_a_schedule_are_told_to_change_it(
 def test_one_process_trains_in_a_folder(whole: Path, tiny_text: Path, tmp_path: Path) -> None:
     run = copied(whole, tmp_path / "r")
     with (
-        runs.alone_in(run),
-        pytest.raises(TextganError, match=f"^another process is training in {run}; wait for it, or name another"),
+        lock.alone_in(run),
+        pytest.raises(TextganError, match=rf"^another process is training in {run} \(process {os.getpid()} on .*\); wait"),
     ):
         train(tiny_text, run, resume=True)
     assert train(tiny_text, run, resume=True).stopped == "already finished"
@@ -283,11 +283,11 @@ def test_one_process_trains_in_a_folder(whole: Path, tiny_text: Path, tmp_path: 
 def test_a_lock_that_was_removed_is_nobodys(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     with path.open("w") as late:
-        with runs.alone_in(tmp_path):
+        with lock.alone_in(tmp_path):
             pass
-        assert not runs._take(late.fileno(), path)
-        with runs.alone_in(tmp_path):
-            assert not runs._take(late.fileno(), path)
+        assert lock._held(late.fileno(), path)
+        with lock.alone_in(tmp_path):
+            assert lock._held(late.fileno(), path)
 
 
 def test_what_cannot_be_trained_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,11 +441,13 @@ def test_a_damaged_checkpoint_is_refused(file: str, tiny_text: Path, tmp_path: P
 def test_a_run_record_that_cannot_be_read_is_one_line(tiny_text: Path, tmp_path: Path) -> None:
     run = tmp_path / "r"
     with pytest.raises(TextganError, match="holds no run"):
-        runs.run_config(run)
+        resuming.run_config(run)
     interrupted(tiny_text, run, 1)
-    (run / "run.json").write_text("{}")
-    with pytest.raises(CorruptError, match=r"run\.json cannot be read"):
-        train(tiny_text, run, resume=True)
+    for content in ("{}", '{"schema": 1}', "[", '{"schema": 1, "config": {"text": 3}}'):
+        (run / "run.json").write_text(content)
+        with pytest.raises(CorruptError, match=r"run\.json (is missing or damaged|holds no settings) \(") as caught:
+            resuming.run_config(run)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_run_that_diverges_keeps_its_last_checkpoint(
@@ -461,7 +463,7 @@ def test_a_run_that_diverges_keeps_its_last_checkpoint(
 
     monkeypatch.setattr(loop, "critic_step", unsound)
     with pytest.raises(DivergedError, match=r"^step 13: the critic's loss is nan"):
-        train(tiny_text, run, watch=told)
+        train(tiny_text, run, {"training.rollbacks": 0}, watch=told)
     assert checkpoint.steps(run / "checkpoints") == [10]
     assert load(run).facts["step"] == 10
     assert told.ended == 1

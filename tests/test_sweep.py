@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from textgan.errors import CorruptError, TextganError, UsageError
+from textgan.lock import alone_in
 from textgan.report.charts import WIDTH
 from textgan.report.sweeps import Spread, Summary, markdown, plot, render, to_json
-from textgan.runs import alone_in
 from textgan.settings import resolve
 from textgan.sweep import follower, grid, results, schedule, table
 from textgan.sweep.results import Job, Result

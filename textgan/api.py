@@ -20,6 +20,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     run: str | Path | None = None,
     resume: bool = False,
+    allow_changes: bool = False,
     watch: Watch | None = None,
 ) -> runs.Outcome:
     """Train a run; its `folder` is what `textgan.load` takes.
@@ -29,6 +30,7 @@ def train(
         settings: values by dotted key over a preset or file, such as {"corpus.name": "names.txt", "text.length": 16}.
         run: the run's folder; None names a new one under runs/.
         resume: go on from the last checkpoint.
+        allow_changes: with other settings than its own; each difference is told, and noted in run.json.
         watch: is told how it goes; None shows nothing.
 
     Raises:
@@ -39,4 +41,5 @@ def train(
         config = resolve_for_corpus(named, cards.suits, flags=settings or {}).config
     elif settings:
         raise UsageError("settings go over a preset or a file; a Config already holds them all")
-    return runs.train(config, None if run is None else Path(run), resume=resume, watch=watch)
+    folder = None if run is None else Path(run)
+    return runs.train(config, folder, resume=resume, watch=watch, allow_changes=allow_changes)

@@ -288,6 +288,8 @@ class Training(Section):
     """A row in metrics.jsonl every so often. [steps]"""
     evaluate_every: int = Field(250, ge=1)
     """Evaluate and save a checkpoint every so often, and at the end. [steps]"""
+    rollbacks: int = Field(3, ge=0)
+    """Where a run diverges, go back to the last checkpoint and draw anew, at most so often in all. [times]"""
 
 
 class Evaluation(Section):

@@ -40,6 +40,10 @@ class CorruptError(TextganError):
     exit_code = 5
 
 
+class FormatError(TextganError):
+    """A file says that it is of a format which this textgan does not read. Exit code 1."""
+
+
 def near_miss(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the closest known name, else "; known: a, b, c"."""
     known = sorted(known)

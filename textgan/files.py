@@ -9,12 +9,12 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from textgan.errors import CorruptError, TextganError
+from textgan.errors import CorruptError, FormatError, TextganError
 
 MANIFEST = "manifest.json"
 SURROGATES = re.compile("[\ud800-\udfff]")  # which no file in UTF-8 can hold
@@ -60,6 +60,58 @@ def write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as fresh:
         fresh.write_bytes(content)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file all of it or, where the disk has no room, nothing."""
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            while content:
+                content = content[file.write(content) :]
+        except OSError:
+            file.truncate(size)
+            raise
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects of a file, one a line, but for what is none: a row that a kill cut short."""
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return [row for row in found if isinstance(row, dict)]
+
+
+def read_record(
+    path: Path, advice: str = "restore it", *, oldest: int = 1, newest: int = 1, unsaid: int | None = None
+) -> dict[str, Any]:
+    """Read a JSON object that says of which format it is, as `schema`.
+
+    Args:
+        path: of the file.
+        advice: what to do about a damaged one.
+        oldest: format that can still be read.
+        newest: format that is written.
+        unsaid: format of a file that says none; None where all say theirs.
+
+    Raises:
+        CorruptError: it is not there, no JSON object, or says no format.
+        FormatError: it is of a newer format, or of one that is no longer read.
+    """
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        schema = record.get("schema", unsaid)
+        if type(schema) is not int:  # a bool is an int too
+            raise ValueError("it does not say its format")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
+        raise CorruptError(f"{path} is missing or damaged ({reason}); {advice}") from error
+    if schema > newest:
+        raise FormatError(f"{path} is of format {schema}, and this textgan reads {newest}; upgrade textgan")
+    if schema < oldest:
+        raise FormatError(f"{path} is of format {schema}, which is no longer read; use the textgan that wrote it")
+    return record
 
 
 def reopened(path: Path, size: int) -> BinaryIO:
@@ -171,16 +223,18 @@ def verify_folder(folder: Path, *names: str, digests: bool = True) -> None:
 
     Raises:
         CorruptError: a file is missing, of another size, or of another digest; the line names it.
+        FormatError: the manifest is of a newer format.
     """
+    manifest = read_record(folder / MANIFEST, f"restore it, or remove {folder}")
     try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        files = manifest["files"]
         for name in names or files:
             path, expected = folder / Path(name).name, files[name]
             if not path.is_file():
                 raise CorruptError(f"{path} is missing; restore it, or remove {folder} to go without it")
             if path.stat().st_size != expected["bytes"] or (digests and sha256(path) != expected["sha256"]):
                 raise CorruptError(f"{path} is damaged (not what its manifest says); restore it, or remove {folder}")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptError(f"{folder / MANIFEST} is missing or damaged; restore it, or remove {folder}") from error
 
 
@@ -188,21 +242,23 @@ def is_whole(folder: Path) -> bool:
     """Return whether all files of the manifest are there in full size; what they hold is not read."""
     try:
         verify_folder(folder, digests=False)
-    except CorruptError:
+    except (CorruptError, FormatError):
         return False
     return True
 
 
-def sweep(folder: Path, *, quiet: float = 0.0) -> None:
+def sweep(folder: Path, *, quiet: float = 0.0, own: bool = False) -> None:
     """Remove what killed processes left half-written in a folder.
 
     Args:
         folder: need not exist.
         quiet: spare what changed so lately: another machine's process, of which this one cannot know. [s]
+        own: this process writes nothing there yet: what bears its id is of an earlier one, as the first of a container
+            always has the same.
     """
     for path in folder.glob(".*.tmp"):
         process = path.name.split(".")[-2]
-        if process.isdigit() and not _alive(int(process)) and _age(path) >= quiet:
+        if process.isdecimal() and not _alive(int(process), own) and _age(path) >= quiet:
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -216,9 +272,15 @@ def _beside(path: Path) -> Iterator[Path]:
 
 def _put(fresh: Path, path: Path) -> None:
     """Rename into place; an old folder, which no one move can replace, steps aside and goes with what is beside."""
+    aside = fresh.with_name("old " + path.name)
     if path.is_dir():
-        path.replace(fresh.with_name("old " + path.name))
-    fresh.replace(path)
+        path.replace(aside)
+    try:
+        fresh.replace(path)
+    except OSError:
+        if aside.exists():
+            aside.replace(path)
+        raise
     _sync(path.parent)
 
 
@@ -237,14 +299,16 @@ def _sync(*paths: Path) -> None:
 
 
 def _age(path: Path) -> float:
-    """Seconds since the last change; 0 if another process was faster to remove it."""
+    """Seconds since the last change, or until it, if the clock went back; 0 if another process removed it first."""
     try:
-        return time.time() - path.stat().st_mtime
+        return abs(time.time() - path.stat().st_mtime)
     except FileNotFoundError:
         return 0.0
 
 
-def _alive(process: int) -> bool:
+def _alive(process: int, own: bool) -> bool:
+    if process == os.getpid():
+        return not own
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -23,7 +23,7 @@ from textgan.config import Config
 from textgan.contract import Sample
 from textgan.errors import CorruptError, TextganError, UsageError, near_miss
 from textgan.figures import table
-from textgan.files import MANIFEST, dump_json, verify_folder, write_folder
+from textgan.files import MANIFEST, dump_json, read_record, verify_folder, write_folder
 from textgan.game.conditions import bind_generator
 from textgan.game.relaxations import DRAWN_AT_ONE, annealed, at_share
 from textgan.nets import GENERATORS_OF
@@ -296,7 +296,7 @@ def load(path: str | Path) -> Model:
     folder = _model_folder(Path(path))
     verify_folder(folder, CONFIG, WEIGHTS, ALPHABET)
     try:
-        value = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        value = read_record(folder / CONFIG)
         config = Config.model_validate(value.pop("config"))
         space = space_of(json.loads((folder / ALPHABET).read_text(encoding="utf-8")))
         if space.length not in (None, config.text.length):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
 import itertools
-import json
 import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,12 +20,14 @@ import torch
 from textgan import __version__
 from textgan import config as schema
 from textgan.assemble import Parts, build, model_of, plan_of, settled
-from textgan.checks import moving
 from textgan.config import Config
-from textgan.errors import CorruptError, TextganError, UsageError
+from textgan.errors import TextganError, UsageError
 from textgan.files import sweep, writing
+from textgan.lock import ADVICE, alone_in
 from textgan.measure import measure
 from textgan.opening import describe, summary
+from textgan.resuming import RECORDED, changes, nothing_left, restore, starting_step
+from textgan.room import check_room
 from textgan.training import checkpoint, health
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
@@ -35,11 +35,11 @@ from textgan.training.loop import Ending, Hooks, Watch
 from textgan.training.loop import Silence as Silence
 from textgan.training.loop import train as play
 from textgan.training.precision import products
+from textgan.training.rollback import Rollback
 from textgan.training.runlog import RunLog, read
 from textgan.training.state import TrainingState
 
 RUNS = Path("runs")
-ADVICE = "free some space there and add --resume, or name another folder with --run"
 NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "Storage size calculation overflowed")
 """How torch words it, each on some device."""
 
@@ -58,7 +58,13 @@ class Outcome:
     """The first of each kind in all of the run, {"step", "kind", "text"}."""
 
 
-def train(config: Config, run: Path | None = None, resume: bool = False, watch: Watch | None = None) -> Outcome:
+def train(
+    config: Config,
+    run: Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+    allow_changes: bool = False,
+) -> Outcome:
     """Train a run, from its last checkpoint with `resume`, and leave its model, log and checkpoints in its folder.
 
     Args:
@@ -66,11 +72,13 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
         run: its folder; None names a new one under runs/.
         resume: go on from the last checkpoint; a run without one starts afresh and says so.
         watch: is told how it goes.
+        allow_changes: go on with another configuration than the checkpoint's; each difference is told and recorded.
 
     Raises:
         UsageError: an unknown name, or a resumed run whose configuration differs.
-        DivergedError: a loss stopped being finite.
-        CorruptError: the checkpoint does not hold what its manifest says.
+        DivergedError: a loss stopped being finite, and going back to the last good checkpoint did not help.
+        CorruptError: no checkpoint holds what its manifest says, or the newest does not fit the configuration.
+        FormatError: a newer version wrote what there is.
         TextganError: the text, the memory, or the disk that the run is written to, is not fit for it, or another
             process is training in the folder.
     """
@@ -78,7 +86,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
     config = settled(config)
     folder = run or make_run_folder(config)
     with alone_in(folder), flushed_denormals(), enough_memory():
-        start = starting_step(folder, config, resume, watch)
+        start = starting_step(folder, config, resume, watch, allow_changes)
         if start is not None and (ended := nothing_left(folder, start, config.training)):
             stopped, told = ended
             watch.note(f"{folder} already has its {told} sets a larger total")
@@ -90,6 +98,7 @@ def train(config: Config, run: Path | None = None, resume: bool = False, watch: 
             watch.note(advice)
         if start is not None:
             restore(parts, folder, start)
+        check_room(folder, parts.state, saves_left(config.training, start or 0), ADVICE)
         end = _play(parts, folder, watch)
     return Outcome(folder, parts.state.step, end.seconds, end.stopped, end.metrics, alarms(folder))
 
@@ -102,20 +111,26 @@ def crowding(threads: int, load: float) -> str | None:
 
 
 def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
-    config, facts, guarded = parts.config, run_facts(parts), partial(writing, folder, ADVICE)
+    config, guarded = parts.config, partial(writing, folder, ADVICE)
+    facts = run_facts(parts) | {"changes": changes(folder, parts.state.step, config)}
     with guarded():
         log = RunLog(folder, parts.state.step)
         for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
-            sweep(part)
+            sweep(part, own=True)
         log.describe(facts)
     t = config.training
     ward = Ward(guarded()(log.row), watch.note, t.log_every, t.evaluate_every)
-    for row in read(folder):
-        ward.judge(row)
+    ward.begin(read(folder))
     # before signals are only remembered: what measures may have a net to train, which one would wait for
-    evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log))
+    evaluate, save = measure(parts, guarded()(log.evaluated), watch.note), guarded()(store(parts, folder, log, facts))
+
+    def record(row: dict[str, Any]) -> None:
+        log.back(row)
+        ward.begin(read(folder))
+
+    back = guarded()(Rollback(folder / "checkpoints", parts.state, t.rollbacks, record, watch.note))
     with Interrupt() as interrupt:
-        hooks = Hooks(evaluate, save, ward, watch, interrupt)
+        hooks = Hooks(evaluate, save, ward, watch, interrupt, back)
         try:
             plan = plan_of(config, parts.device)
             with products(plan.precision):
@@ -153,40 +168,6 @@ def enough_memory() -> Iterator[None]:
         raise TextganError(
             "not enough memory; lower training.batch, critic.batch, generator.width or critic.width"
         ) from error
-
-
-@contextmanager
-def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
-    """Hold a folder, made where it is missing, for this process alone; if it is empty in the end, it goes again.
-
-    `option` names another folder.
-
-    Raises:
-        TextganError: another process holds it, or it cannot be made.
-    """
-    path = folder / ".lock"
-    advice = ADVICE if option == "--run" else f"free some space there, or name another folder with {option}"
-    with writing(folder, advice):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = path.open("w")
-    with lock:
-        if not _take(lock.fileno(), path):
-            raise TextganError(f"another process is training in {folder}; wait for it, or name another with {option}")
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def _take(handle: int, path: Path) -> bool:
-    """Lock an open file, unless another process has it, or had it and removed it a moment ago."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except (BlockingIOError, FileNotFoundError):
-        return False
 
 
 def make_run_folder(config: Config) -> Path:
@@ -227,109 +208,9 @@ def last_started() -> Path:
     return records[-1].parent
 
 
-FREE_TO_CHANGE = {"steps", "minutes", "processor_minutes", "device", "graphs", "log_every", "evaluate_every"}
-"""Training fields a resumed run may set anew: they change when it stops and what is written, not what is learned.
-
-Steps are also the length of every schedule that is not constant: with another total, what is learned is told to differ.
-"""
-
-
-def starting_step(folder: Path, config: Config, resume: bool, watch: Watch) -> int | None:
-    """Return the step to resume from, or None to start afresh.
-
-    Raises:
-        UsageError: the folder holds a run and `resume` was not asked for, or the configuration differs from the run's.
-    """
-    found = checkpoint.steps(folder / "checkpoints")
-    if not resume:
-        if found or (folder / "run.json").exists():
-            raise UsageError(f"{folder} already holds a run; add --resume to go on with it, or name another with --run")
-        return None
-    if not found:
-        watch.note(f"{folder} has no checkpoint yet; starting from the first step")
-        return None
-    _check_changes(folder, config, watch)
-    return found[-1]
-
-
-def nothing_left(folder: Path, step: int, limits: schema.Training) -> tuple[str, str] | None:
-    """Return how a run ended whose last checkpoint is at this step, and what it has; None where there is more to do.
-
-    What was interrupted at the end of its processor time has still to be measured.
-    """
-    if step >= limits.steps:
-        return "already finished", f"{step:,} steps; --steps"
-    saved = checkpoint.load(folder / "checkpoints", step)[1]
-    left = saved.get("processor_seconds", 0.0) < (limits.processor_minutes * 60 or float("inf"))
-    if left or saved["evaluation"] is None:
-        return None
-    return "minutes", f"{limits.processor_minutes:g} minutes of processor time; training.processor_minutes"
-
-
-def run_config(folder: Path) -> Config:
-    """Return the configuration a run was started with.
-
-    Raises:
-        TextganError: the folder holds no run.
-        CorruptError: run.json cannot be read.
-    """
-    path = folder / "run.json"
-    if not path.exists():
-        raise TextganError(f"{folder} holds no run; start one with 'textgan train --run {folder}'")
-    try:
-        return Config.model_validate(json.loads(path.read_text(encoding="utf-8"))["config"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptError(f"{path} cannot be read ({str(error).splitlines()[0]}); restore it") from error
-
-
-def _check_changes(folder: Path, config: Config, watch: Watch) -> None:
-    before, now = _flat(run_config(folder)), _flat(config)
-    changed = {
-        key: f"{key} {before.get(key)} -> {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
-    }
-    bound = [told for key, told in changed.items() if key.removeprefix("training.") not in FREE_TO_CHANGE | {"preset"}]
-    if bound:
-        raise UsageError(f"{folder} was started with another configuration ({'; '.join(bound)}); resume it unchanged")
-    if "training.steps" in changed:
-        schedule = config.training.schedule
-        rates = [f"{schedule} schedule of the learning rates"] if schedule != "constant" else []
-        for what in rates + [f"schedule of {key}" for key in moving(config)]:
-            watch.note(
-                f"{changed['training.steps']} changes the {what}: the result is not that of an uninterrupted run"
-            )
-
-
-def _flat(section: schema.Section, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, schema.Section) else {f"{prefix}{name}": value}
-    return flat
-
-
-def restore(parts: Parts, folder: Path, step: int) -> None:
-    """Load the checkpoint of a step into the parts.
-
-    Raises:
-        CorruptError: it does not fit or is damaged.
-        TextganError: the corpus is not the one it was trained on.
-    """
-    tensors, saved = checkpoint.load(folder / "checkpoints", step)
-    if saved["fingerprint"] != parts.corpus.fingerprint:
-        raise TextganError(f"{parts.corpus.name} is no longer what {folder} was trained on; restore it")
-    try:
-        parts.state.load(step, tensors)
-        parts.state.processor_seconds = saved.get("processor_seconds", 0.0)
-    except (KeyError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise CorruptError(f"{checkpoint.path_of(folder / 'checkpoints', step)} does not fit ({reason})") from error
-
-
 def saved_metrics(folder: Path, step: int) -> dict[str, Any] | None:
     """Return what was measured at a checkpoint."""
-    metrics: dict[str, Any] | None = checkpoint.load(folder / "checkpoints", step)[1]["evaluation"]
+    metrics: dict[str, Any] | None = checkpoint.verify(folder / "checkpoints", step)["evaluation"]
     return metrics
 
 
@@ -374,21 +255,25 @@ def git_hash() -> str | None:
         return None
 
 
-def store(parts: Parts, folder: Path, log: RunLog) -> Callable[[TrainingState, dict[str, Any] | None], None]:
+def saves_left(limits: schema.Training, step: int) -> int:
+    """Return how many checkpoints are still to come after a step."""
+    return max(1, -(-(limits.steps - step) // limits.evaluate_every))
+
+
+def store(
+    parts: Parts, folder: Path, log: RunLog, record: dict[str, Any]
+) -> Callable[[TrainingState, dict[str, Any] | None], None]:
     """Return what saves a state: the log's rows first, then the model folder, then the checkpoint.
 
-    In this order a kill between two of them costs the steps since the last checkpoint, and nothing else.
+    It holds the settings of the run's record too, from which one that is damaged can be mended. In this order a kill
+    between two of them costs the steps since the last checkpoint, and nothing else.
     """
 
     def save(state: TrainingState, evaluation: dict[str, Any] | None) -> None:
         log.sync()
         score = parts.kind.score(evaluation) if evaluation else None
-        facts = {
-            "score": score,
-            "fingerprint": parts.corpus.fingerprint,
-            "evaluation": evaluation,
-            "processor_seconds": state.processor_seconds,
-        }
+        facts = {"score": score, "fingerprint": parts.corpus.fingerprint, "evaluation": evaluation}
+        facts |= state.facts() | {name: record[name] for name in RECORDED}
         model_of(parts, evaluation).save(folder / "model")
         checkpoint.save(folder / "checkpoints", state.step, state.tensors(), facts)
 

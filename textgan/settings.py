@@ -7,7 +7,6 @@ TEXTGAN_DATA sets corpus.data.
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from textgan.config import Config
 from textgan.errors import CorruptError, UsageError, near_miss
+from textgan.files import read_record
 from textgan.resources import folder, presets
 
 PREFIX = "TEXTGAN_"
@@ -172,11 +172,11 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _read_run(record: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))["config"]
-        return dict(config)
-    except (ValueError, KeyError, TypeError):
-        raise CorruptError(f"{record} holds no settings; restore it, or name a preset or file with -c") from None
+    advice = "restore it, or name a preset or file with -c"
+    config = read_record(record, advice).get("config")
+    if not isinstance(config, dict):
+        raise CorruptError(f"{record} holds no settings; {advice}")
+    return config
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[Setting]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgan.cli.sides import Sides, tell
+from textgan.files import read_rows
 
 if TYPE_CHECKING:
     from textgan.model import Model
@@ -51,8 +51,8 @@ def page(
 def history(path: Path) -> list[dict[str, Any]]:
     """The rows of a run's log; none where there is no log."""
     try:
-        return [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
+        return read_rows(path)
+    except OSError:
         tell(f"{path} cannot be read; the page shows no training curves")
         return []
 

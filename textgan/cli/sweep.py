@@ -179,7 +179,7 @@ def _jobs(found: Mapping[str, Resolved], folder: Path) -> list[Job]:
 def _free(config: Config) -> frozenset[str]:
     """Return the keys that a cell may have others of than it was begun with; steps where nothing goes with them."""
     from textgan.checks import moving
-    from textgan.runs import FREE_TO_CHANGE
+    from textgan.resuming import FREE_TO_CHANGE
 
     scheduled = config.training.schedule != "constant" or moving(config)
     return frozenset(f"training.{name}" for name in FREE_TO_CHANGE - ({"steps"} if scheduled else set()))
@@ -211,7 +211,7 @@ def _play(left: Sequence[Job], at_once: int, threads: int, folder: Path, board: 
     """Run the cells, and return the name of the signal that stopped them, if one did."""
     if not left:
         return None
-    from textgan.runs import alone_in
+    from textgan.lock import alone_in
     from textgan.sweep import schedule
     from textgan.training.interrupt import Interrupt
 

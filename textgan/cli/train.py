@@ -50,6 +50,7 @@ goes on from it."""
 @click.option("--minutes", type=float, metavar="M", help="Stop after this time even if steps are left.")
 @click.option("--run", metavar="DIR", help="Folder of the run; a bare NAME is runs/NAME. By default one of its own.")
 @click.option("--resume", is_flag=True, help="Go on with that run, or the newest, from its last checkpoint.")
+@click.option("--allow-changes", is_flag=True, help="Resume with other settings; each is told, and noted in run.json.")
 @click.option("--seed", type=int, metavar="N", help="Seed of everything that is drawn.")
 @click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--dry-run", is_flag=True, help="Build everything and describe it, but train nothing.")
@@ -62,6 +63,7 @@ def train(
     overrides: tuple[str, ...],
     run: str | None,
     resume: bool,
+    allow_changes: bool,
     dry_run: bool,
     as_json: bool,
     **flags: Any,
@@ -69,6 +71,7 @@ def train(
     """Train a GAN on text, pictures or points, and leave a run: its model, checkpoints, samples and figures."""
     folder = _folder(run, resume)
     if resume and preset_or_file is None and folder is not None and (folder / "run.json").is_file():
+        _mend(folder)
         preset_or_file = str(folder)
     if preset_or_file is None and flags["labels_per_class"]:
         preset_or_file = "semi_supervised"
@@ -76,7 +79,7 @@ def train(
     if dry_run:
         _describe(config, as_json)
         return
-    outcome = _train(config, folder, resume)
+    outcome = _train(config, folder, resume, allow_changes)
     if as_json:
         click.echo(json.dumps(_json(outcome)))
     ctx.exit(EXIT_CODES.get(outcome.stopped, 0))
@@ -98,13 +101,19 @@ def _folder(run: str | None, resume: bool) -> Path | None:
     return runs.last_started() if run is None else runs.folder_of(run)
 
 
-def _train(config: Config, folder: Path | None, resume: bool) -> Outcome:
+def _mend(folder: Path) -> None:
+    from textgan import resuming
+
+    resuming.mend(folder, watch().note)
+
+
+def _train(config: Config, folder: Path | None, resume: bool, allow_changes: bool) -> Outcome:
     from textgan import runs
 
     limits = config.training.minutes, config.training.processor_minutes
     progress = watch(min((limit for limit in limits if limit), default=0.0))
     try:
-        outcome = runs.train(config, folder, resume=resume, watch=progress)
+        outcome = runs.train(config, folder, resume=resume, watch=progress, allow_changes=allow_changes)
     finally:
         progress.closed()
     progress.note(f"{_ending(outcome)} at step {outcome.step} after {duration(outcome.seconds)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from textgan.errors import CorruptError, DivergedError, UsageError
-from textgan.files import dump_json, write_text
+from textgan.files import dump_json, read_rows, write_text
 
 SETTINGS, RESULT, OUT, ERR = "settings.toml", "result.json", "train.json", "train.err"
 STOPPED = {130, 143, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP}
@@ -171,15 +171,9 @@ def _flat(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _rows(folder: Path, key: str = "step") -> Iterator[dict[str, Any]]:
-    """Yield the rows of a run's log that hold a key; a kill may have cut the last one short."""
+    """Yield the rows of a run's log that hold a key."""
     path = folder / "metrics.jsonl"
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if key in row:
-            yield row
+    yield from (row for row in (read_rows(path) if path.exists() else ()) if key in row)
 
 
 def _outcome(path: Path) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class Queue:
 
 
 def held(folder: Path) -> bool:
-    """Tell whether a process trains in a folder: whether its file .lock is locked, as `runs.alone_in` does it."""
+    """Tell whether a process trains in a folder: whether its file .lock is locked, as `lock.alone_in` does it."""
     with suppress(FileNotFoundError), (folder / ".lock").open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -219,7 +219,7 @@ class Health:
         return median(past) if len(past) >= KNOWN else None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ward:
     """Writes a run's rows to its log, and after each the alarms that it raises, which are also told."""
 
@@ -235,6 +235,12 @@ class Ward:
         for kind, text in self.judge(row):
             self.log({"step": row["step"], "alarm": {"kind": kind, "text": text}})
             self.tell(f"step {row['step']:,}: {text}")
+
+    def begin(self, rows: Iterable[Row]) -> None:
+        """Judge a log from its first row, as if all before had not been; nothing is told of it again."""
+        self.health = Health()
+        for row in rows:
+            self.judge(row)
 
     def judge(self, row: Row) -> list[Alarm]:
         """Judge a row; one out of turn, the last of an interrupted run, leaves no trace in what comes after it."""

@@ -166,6 +166,10 @@ class Source:
         return self.to_sample(rows, rng=rng), labels
 
 
+def _raised(error: DivergedError) -> None:
+    raise error
+
+
 @dataclass(frozen=True)
 class Hooks:
     """What the loop calls and does not know: measurement, storage, display, and the wish to stop."""
@@ -175,6 +179,8 @@ class Hooks:
     log: Callable[[dict[str, Any]], None]
     watch: Watch
     stop: Callable[[], str | None]
+    back: Callable[[DivergedError], None] = _raised
+    """Takes the state of a run that diverged back to a good one, or raises what it is given."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +197,7 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     """Play the game until `plan.steps` generator steps are done; a state that has nothing left is measured and saved.
 
     Raises:
-        DivergedError: a loss or gradient is not finite; nothing was updated with it.
+        DivergedError: a loss or gradient is not finite, and the hooks know of nothing to go back to.
     """
     start, first, metrics = time.perf_counter(), state.step, None
     reason = _over(state, plan)
@@ -203,7 +209,12 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
     critic = critic_play(state, plan, source, game, relaxation, hooks.watch.note)
     while reason is None:
         began = time.process_time()
-        losses |= play_step(state, plan, source, game, relaxation, critic)
+        try:
+            losses |= play_step(state, plan, source, game, relaxation, critic)
+        except DivergedError as error:
+            hooks.back(error)
+            losses = {}
+            continue
         state.processor_seconds += time.process_time() - began  # measuring and saving cost every method the same
         state.step += 1
         seconds = time.perf_counter() - start
@@ -292,13 +303,13 @@ def play_step(
     turn = (state.step - plan.pretrain) % plan.critic_every == 0
     if state.critic is not None and turn and not pretraining:
         for k in range(plan.critic_steps):
-            rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k)
+            rng = sampler.generator(plan.seed, "critic", state.step * plan.critic_steps + k, state.rollbacks)
             step = critic(rng)
             losses["critic"] = _update(state.critic, step, factor, "critic", state.step)
             state.states |= step.states
             del step  # its gradients, as large as the net, before the next ones are made
             game.constraint.after_step(state.critic.net)
-    rng = sampler.generator(plan.seed, "generator", state.step)
+    rng = sampler.generator(plan.seed, "generator", state.step, state.rollbacks)
     judge = None if pretraining else state.critic
     played = game.before() if pretraining else game
     step = _generator_step(state, judge, plan, source, played, _bound(relaxation, plan, state.step, rng), rng)

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from textgan.files import dump_json, write_bytes, write_text
+from textgan.files import append, dump_json, write_bytes, write_text
 
 ROWS = "metrics.jsonl"
 
 
 class RunLog:
-    """Writes the files of a run folder; rows are flushed one by one, so that a kill loses at most the last."""
+    """Writes the files of a run folder; rows are written one by one, so that a kill loses at most the last."""
 
     def __init__(self, folder: Path, step: int) -> None:
         """Open the log of a run that stands at `step`: later rows of an interrupted process are cut off."""
@@ -23,17 +23,26 @@ class RunLog:
         self.path = folder / ROWS
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "samples").mkdir(exist_ok=True)
-        kept = [line for line in _lines(folder) if _step(line) <= step]
+        self.cut(step)
+
+    def cut(self, step: int) -> None:
+        """Cut off the rows of later steps, and what a kill cut short."""
+        kept = [line for line in _lines(self.folder) if _step(line) <= step]
         write_text(self.path, "".join(line + "\n" for line in kept))
 
     def describe(self, facts: dict[str, Any]) -> None:
         """Write `run.json`."""
         write_text(self.folder / "run.json", dump_json(facts))
 
+    def back(self, row: dict[str, Any]) -> None:
+        """Cut the log back to the step of a row that says why, and bring it to the disk."""
+        self.cut(row["step"])
+        self.row(row)
+        self.sync()
+
     def row(self, row: dict[str, Any]) -> None:
         """Append a row."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+        append(self.path, (json.dumps(row, allow_nan=False) + "\n").encode())
 
     def evaluated(self, step: int, samples: tuple[str, bytes], pictures: Mapping[str, str]) -> None:
         """Write the samples of an evaluation, a file's suffix and content, and its pictures, SVG by name."""

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 
-def generator(seed: int, purpose: str, step: int) -> torch.Generator:
-    """Return a CPU random generator keyed by (seed, purpose, step)."""
-    digest = hashlib.sha256(f"{seed}/{purpose}/{step}".encode()).digest()
+def generator(seed: int, purpose: str, step: int, rollbacks: int = 0) -> torch.Generator:
+    """Return a CPU random generator keyed by (seed, purpose, step) and, once a run went back, by how often it did."""
+    again = f"/{rollbacks}" if rollbacks else ""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{step}{again}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,13 @@ OPTIMIZERS: dict[str, Callable[[nn.Module, float, tuple[float, float]], torch.op
     "adam": lambda net, rate, betas: torch.optim.Adam(net.parameters(), lr=rate, betas=betas, fused=True),
     "rmsprop": lambda net, rate, betas: torch.optim.RMSprop(net.parameters(), lr=rate, alpha=betas[1]),
 }
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+MOMENTS = {torch.optim.Adam: 2, torch.optim.RMSprop: 1}
+"""Tensors of a weight's shape that an optimizer keeps, from its first step on."""
 
 
 @dataclass
@@ -80,6 +89,11 @@ class Player:
             flat |= {f"means.{i}": mean for i, mean in enumerate(self.means)} | {"count": torch.tensor(self.count)}
         return {f"net.{name}": value for name, value in self.net.state_dict().items()} | flat
 
+    def size(self) -> int:
+        """Bytes of what `tensors` gives once a step was taken."""
+        ahead = 0 if self.optimizer.state else MOMENTS[type(self.optimizer)]
+        return _bytes(self.tensors()) + ahead * sum(p.nbytes for p in self.parameters)
+
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `tensors` gave."""
         self.net.load_state_dict(within("net", tensors))
@@ -108,6 +122,8 @@ class TrainingState:
         self.step = 0
         self.processor_seconds = 0.0
         """What the steps cost so far, in this process and those before it."""
+        self.rollbacks = 0
+        """How often the run went back to a checkpoint, as it had diverged."""
 
     def update_average(self) -> None:
         """Move the averaged weights towards the generator's: w̄ <- d·w̄ + (1-d)·w, with a shorter memory at first.
@@ -130,8 +146,18 @@ class TrainingState:
             parts[f"terms.{name}"] = part.pack(self.states[name])
         return {f"{owner}.{name}": value for owner, tensors in parts.items() for name, value in tensors.items()}
 
-    def load(self, step: int, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `tensors` gave after `step` steps."""
+    def size(self) -> int:
+        """Bytes of a checkpoint; what the parts of the game carry may grow, and is taken as it is now."""
+        players = [player for player in (self.generator, self.critic) if player is not None]
+        own = _bytes(within("average", self.tensors())) + _bytes(within("terms", self.tensors()))
+        return own + sum(player.size() for player in players)
+
+    def facts(self) -> dict[str, Any]:
+        """What is no tensor, for JSON."""
+        return {"processor_seconds": self.processor_seconds, "rollbacks": self.rollbacks}
+
+    def load(self, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] = NOTHING) -> None:
+        """Take back what `tensors` and `facts` gave after `step` steps."""
         self.generator.load(within("generator", tensors))
         self.average.load_state_dict(within("average", tensors))
         if self.critic is not None:
@@ -139,6 +165,12 @@ class TrainingState:
         for name, part in self.parts.items():
             self.states[name] = part.unpack(within(f"terms.{name}", tensors))
         self.step = step
+        self.processor_seconds = facts.get("processor_seconds", 0.0)
+        self.rollbacks = facts.get("rollbacks", 0)
+
+
+def _bytes(tensors: Mapping[str, Tensor]) -> int:
+    return sum(value.nbytes for value in tensors.values())
 
 
 def laid_out(gradient: Tensor, parameter: Tensor) -> Tensor:
