@@ -176,12 +176,17 @@ def _says(path: Path, **facts: Any) -> None:
     seal(path)
 
 
+def _empty(path: Path) -> None:
+    shutil.rmtree(path)
+    path.mkdir()
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "bit": (lambda path: _flip(path / "tensors.safetensors"), r"tensors\.safetensors is damaged \(not what"),
     "short": (lambda path: os.truncate(path / "tensors.safetensors", 9), r"tensors\.safetensors is damaged \(not what"),
     "gone": (lambda path: (path / "state.json").unlink(), r"state\.json is missing"),
     "bare": (lambda path: (path / "manifest.json").unlink(), r"manifest\.json is missing or damaged"),
-    "empty": (lambda path: [file.unlink() for file in path.iterdir()], r"manifest\.json is missing or damaged"),
+    "empty": (_empty, r"manifest\.json is missing or damaged"),
     "renamed": (lambda path: _says(path, step=20), r"state\.json is of step 20"),
 }
 

@@ -9,8 +9,9 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from textgan.errors import TextganError
 from textgan.files import writing
@@ -33,7 +34,7 @@ def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
     advice = ADVICE if option == "--run" else f"free some space there, or name another folder with {option}"
     with writing(folder, advice):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = path.open("a+", encoding="utf-8")
+        lock = path.open("ab", buffering=0)
     with lock:
         if advised := _held(lock.fileno(), path):
             told = f"another process is training in {folder}{_named(path)}"
@@ -59,13 +60,12 @@ def _held(handle: int, path: Path) -> str:
         return f"wait for it, remove {path} if it is gone" if _lives(_owner(path)) else ""
 
 
-def _sign(lock: TextIO) -> None:
+def _sign(lock: FileIO) -> None:
     """Write into a lock who has it."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     owner = {"pid": os.getpid(), "host": platform.node(), "started": now, "ticks": _ticks(os.getpid())}
     lock.truncate(0)
-    lock.write(json.dumps(owner) + "\n")
-    lock.flush()
+    lock.write(json.dumps(owner).encode() + b"\n")
 
 
 def _owner(path: Path) -> dict[str, Any]:
