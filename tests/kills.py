@@ -322,6 +322,7 @@ def _number(name: str) -> int:
 def main(arguments: list[str]) -> int:
     """Kill as the arguments say, print the figures as JSON, and return 1 where something was lost."""
     given = _parser().parse_args(arguments)
+    sys.path.insert(0, str(ROOT))
     launch, figures = shlex.split(given.launch), Figures()
     if not launch:
         _warm()
@@ -355,7 +356,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _warm() -> None:
     """Import what the command imports."""
-    sys.path.insert(0, str(ROOT))
     sys.modules["pyarrow"] = None  # type: ignore[assignment]  # which pandas would try, and which starts a thread
     for name in ("PIL.PngImagePlugin", "sklearn.datasets", "textgan.cli.train", "textgan.runs", "torch._dynamo"):
         import_module(name)

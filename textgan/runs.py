@@ -89,6 +89,8 @@ def train(
         start = starting_step(folder, config, resume, watch, allow_changes)
         if start is not None and (ended := nothing_left(folder, start, config.training)):
             stopped, told = ended
+            with writing(folder, ADVICE):
+                _tidy(folder, start)  # a kill may have come after the last checkpoint was there
             watch.note(f"{folder} already has its {told} sets a larger total")
             return Outcome(folder, start, 0.0, stopped, saved_metrics(folder, start), alarms(folder))
         parts = build(config, watch.note, watch.preparing)
@@ -115,8 +117,7 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
     facts = run_facts(parts) | {"changes": changes(folder, parts.state.step, config)}
     with guarded():
         log = RunLog(folder, parts.state.step)
-        for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
-            sweep(part, own=True)
+        _sweep(folder)
         log.describe(facts)
     t = config.training
     ward = Ward(guarded()(log.row), watch.note, t.log_every, t.evaluate_every)
@@ -137,6 +138,16 @@ def _play(parts: Parts, folder: Path, watch: Watch) -> Ending:
                 return play(parts.state, plan, parts.source, parts.game, parts.relaxation, hooks)
         finally:
             watch.closed()
+
+
+def _sweep(folder: Path) -> None:
+    for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
+        sweep(part, own=True)
+
+
+def _tidy(folder: Path, step: int) -> None:
+    _sweep(folder)
+    checkpoint.tidy(folder / "checkpoints", step)
 
 
 @contextmanager
