@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from textgan.errors import CorruptError, TextganError
+from textgan.errors import CorruptError, FormatError, TextganError
 from textgan.files import (
     MANIFEST,
     dump_json,
     is_whole,
     move_folder,
+    read_record,
     seal,
     sha256,
     sweep,
@@ -90,6 +91,56 @@ def test_a_folder_is_made_and_replaced_as_a_whole(tmp_path: Path) -> None:
     assert manifest["files"]["b.txt"] == {"bytes": 1, "sha256": sha256(folder / "b.txt")}
 
 
+def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, replace = tmp_path / "x", Path.replace
+    write_folder(folder, fill("one"))  # type: ignore[arg-type]
+
+    def fails(path: Path, target: Path) -> Path:
+        if target == folder and not path.name.startswith("old "):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OSError, match="No space left"):
+        write_folder(folder, fill("two"))  # type: ignore[arg-type]
+    verify_folder(folder)
+    assert (folder / "a.txt").read_text() == "one"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "said"),
+    [
+        ('{"schema": 4}', FormatError, "is of format 4, and this textgan reads 3; upgrade textgan"),
+        ('{"schema": 1}', FormatError, "is of format 1, which is no longer read; use the textgan that wrote it"),
+        ("{}", CorruptError, r"is missing or damaged \(it does not say its format\); restore it"),
+        ('{"schema": true}', CorruptError, "is missing or damaged"),
+        ('{"schema": "3"}', CorruptError, "is missing or damaged"),
+        ("[3]", CorruptError, "is missing or damaged"),
+        ('{"schema": 3', CorruptError, "is missing or damaged"),
+        ("[" * 100_000, CorruptError, "is missing or damaged"),
+        ("\udcff", CorruptError, "is missing or damaged"),
+        (None, CorruptError, r"is missing or damaged \(No such file or directory\)"),
+    ],
+)
+def test_formats_are_checked_both_ways(
+    content: str | None, error: type[TextganError], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "record.json"
+    if content is not None:
+        path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(error, match=f"^{path} {said}") as caught:
+        read_record(path, oldest=2, newest=3)
+    assert "\n" not in str(caught.value)
+    for schema in (2, 3):
+        path.write_text(json.dumps({"schema": schema, "x": 1}))
+        assert read_record(path, oldest=2, newest=3) == {"schema": schema, "x": 1}
+    path.write_text('{"x": 1}')
+    assert read_record(path, unsaid=1) == {"x": 1}
+
+
 def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     write_folder(folder, fill("one"))  # type: ignore[arg-type]
@@ -148,6 +199,18 @@ def test_sweeping_removes_what_dead_processes_left_and_nothing_else(tmp_path: Pa
         (tmp_path / name).mkdir()
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    sweep(tmp_path, own=True)  # of an earlier process that had the same id
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept[1:])
+
+
+def test_a_clock_that_went_back_spares_no_orphan(tmp_path: Path) -> None:
+    path = tmp_path / f".x.{dead_process()}.tmp"
+    path.mkdir()
+    os.utime(path, (time.time() + 1000,) * 2)
+    sweep(tmp_path, quiet=2000)
+    assert path.exists()
+    sweep(tmp_path, quiet=500)
+    assert not path.exists()
 
 
 def test_sweeping_spares_what_changed_lately(tmp_path: Path) -> None:

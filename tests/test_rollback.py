@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,12 @@ import torch
 
 from textgan import runs
 from textgan.errors import DivergedError
-from textgan.files import seal
 from textgan.model import load
 from textgan.runs import Outcome, Silence
 from textgan.settings import resolve
 from textgan.training import checkpoint, loop, sampler
 from textgan.training.health import Ward
-from textgan.training.rollback import count_of, last_good
-from textgan.training.tensors import save_tensors
+from textgan.training.rollback import count_of
 
 play_step = loop.play_step
 
@@ -158,25 +155,42 @@ def test_without_a_checkpoint_there_is_nothing_to_go_back_to(
     assert notes.back == []
 
 
-def poison(path: Path) -> None:
-    """Make a checkpoint's nets what a step leaves that overflowed, under a manifest that fits."""
-    tensors = {name: value.clone() for name, value in checkpoint.load(path.parent, 4)[0].items()}  # it was mapped
-    name = next(name for name in tensors if name.startswith("generator.net."))
-    save_tensors(path / "tensors.safetensors", tensors | {name: tensors[name] * float("inf")})
-    seal(path)
+def test_what_is_not_finite_is_never_saved(tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finite gradients may make weights that are not, and finite weights numbers that are not."""
 
+    def play(state: Any, *rest: Any) -> Any:
+        losses = play_step(state, *rest)
+        if (state.step, state.rollbacks) == (3, 0):
+            state.critic.parameters[0].data.fill_(float("inf"))
+        if (state.step, state.rollbacks) == (3, 1):
+            state.critic.parameters[0].data.fill_(1e38)
+        return losses
 
-def test_neither_damaged_nor_poisoned_checkpoints_are_gone_back_to(tiny_text: Path, tmp_path: Path) -> None:
-    train(tiny_text, tmp_path / "r", {"training.steps": 4})
-    shutil.copytree(tmp_path / "r", tmp_path / "damaged")
-    poison(tmp_path / "r" / "checkpoints" / "step-000004")
+    monkeypatch.setattr(loop, "play_step", play)
     notes = Notes()
-    train(tiny_text, tmp_path / "r", resume=True, watch=notes)  # its own losses are not finite
+    train(tiny_text, tmp_path / "r", watch=notes)
+    said = "; back to step 2 and other draws"
+    assert notes.back == [
+        f"step 4: the critic's weights are not finite{said} (1 of 3 times)",
+        f"step 4: critic.train was measured to be nan{said} (2 of 3 times)",
+    ]
+    assert [row["step"] for row in rows(tmp_path / "r")] == [1, 2, 2, 2, 2, 3, 4, 4, 5, 6, 6]
+
+
+def test_a_damaged_checkpoint_is_not_gone_back_to(diverging: dict[int, int], tiny_text: Path, tmp_path: Path) -> None:
+    diverging[5] = 0
+    run = tmp_path / "r"
+    tensors = run / "checkpoints" / "step-000004" / "tensors.safetensors"
+
+    class Damaging(Notes):
+        def step(self, step: int, row: dict[str, Any]) -> None:
+            if step == 5 and not self.back:
+                tensors.write_bytes(tensors.read_bytes()[:-1])
+
+    notes = Damaging()
+    assert train(tiny_text, run, watch=notes).step == 6
     assert [note.partition("; ")[2] for note in notes.back] == ["back to step 2 and other draws (1 of 3 times)"]
-    assert [row["step"] for row in rows(tmp_path / "r")] == [1, 2, 2, 2, 3, 4, 4, 5, 6, 6]
-    tensors = tmp_path / "damaged" / "checkpoints" / "step-000004" / "tensors.safetensors"
-    tensors.write_bytes(tensors.read_bytes()[:-1])
-    assert (last_good(tmp_path / "damaged" / "checkpoints") or (0,))[0] == 2
+    assert checkpoint.whole(run / "checkpoints") == (6, [])
 
 
 def test_alarms_are_those_of_the_rows_that_are_left() -> None:

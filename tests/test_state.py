@@ -110,3 +110,25 @@ def test_what_parts_carry_is_saved_under_their_names() -> None:
     assert one.tensors()["terms.sobolev.multiplier"].item() == -0.25
     other.load(4, one.tensors())
     assert (other.step, other.states) == (4, one.states)
+
+
+@pytest.mark.parametrize("inertia", [0.0, 0.3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_size_of_a_checkpoint_is_known_before_the_first_step(optimizer: str, inertia: float) -> None:
+    players = [
+        Player.of(nn.Linear(30, width), 1e-2, (0.5, 0.9), optimizer=optimizer, inertia=inertia) for width in (20, 30)
+    ]
+    state = TrainingState(players[0], players[1], 0.0, {})
+    before = state.size()
+    for player in players:
+        player.apply(tuple(torch.ones_like(p) for p in player.parameters), 1.0)
+    taken = sum(value.nbytes for value in state.tensors().values())
+    assert state.size() == taken
+    assert taken - 8 * 4 <= before <= taken  # but for the optimizers' counts of steps
+
+
+def test_what_is_no_tensor_is_saved_too() -> None:
+    one, other = (TrainingState(Player.of(nn.Linear(3, 2), 1e-2, (0.5, 0.9)), None, 0.0, {}) for _ in range(2))
+    one.processor_seconds, one.rollbacks = 1.5, 2
+    other.load(4, one.tensors(), one.facts())
+    assert (other.step, other.processor_seconds, other.rollbacks) == (4, 1.5, 2)

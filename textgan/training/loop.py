@@ -20,6 +20,7 @@ from textgan.game.relaxations import annealed, smoothed
 from textgan.game.steps import Game, Step, critic_step, generator_step
 from textgan.training import precision, sampler
 from textgan.training.replay import Play, graphed
+from textgan.training.rollback import ADVICE, check_metrics, check_weights, stays
 from textgan.training.state import Player, TrainingState
 from textgan.transfers import drawn
 
@@ -166,10 +167,6 @@ class Source:
         return self.to_sample(rows, rng=rng), labels
 
 
-def _raised(error: DivergedError) -> None:
-    raise error
-
-
 @dataclass(frozen=True)
 class Hooks:
     """What the loop calls and does not know: measurement, storage, display, and the wish to stop."""
@@ -179,7 +176,7 @@ class Hooks:
     log: Callable[[dict[str, Any]], None]
     watch: Watch
     stop: Callable[[], str | None]
-    back: Callable[[DivergedError], None] = _raised
+    back: Callable[[DivergedError], None] = stays
     """Takes the state of a run that diverged back to a good one, or raises what it is given."""
 
 
@@ -226,7 +223,11 @@ def train(state: TrainingState, plan: Plan, source: Source, game: Game, relaxati
             hooks.log(row)
             losses = {}  # a row tells of the last critic step since the row before
         if state.step % plan.evaluate_every == 0 or reason:
-            metrics = _keep(state, reason, hooks)
+            try:
+                metrics = _keep(state, reason, hooks)
+            except DivergedError as error:
+                hooks.back(error)
+                reason = None
     return Ending(reason, time.perf_counter() - start, metrics)
 
 
@@ -251,6 +252,7 @@ def _over(state: TrainingState, plan: Plan) -> str | None:
 
 def _keep(state: TrainingState, reason: str | None, hooks: Hooks) -> dict[str, Any] | None:
     """Evaluate, unless someone waits for the end, and save."""
+    check_weights(state)
     metrics = None if reason in ("SIGINT", "SIGTERM") else _evaluate(state, hooks)
     hooks.save(state, metrics)
     hooks.watch.saved(state.step)
@@ -263,6 +265,7 @@ def _spent(state: TrainingState) -> dict[str, float]:
 
 def _evaluate(state: TrainingState, hooks: Hooks) -> dict[str, Any]:
     metrics, samples = hooks.evaluate(state)
+    check_metrics(state.step, metrics)
     hooks.log({"step": state.step} | _spent(state) | {"evaluation": metrics})
     hooks.watch.evaluated(state.step, metrics, samples)
     return metrics
@@ -388,8 +391,7 @@ def _update(player: Player, step: Step, factor: float, who: str, done: int) -> d
     for name, value in numbers.items():
         if not math.isfinite(value):
             raise DivergedError(
-                f"step {done + 1}: the {who}'s {name} is {value}; nothing was updated with it; "
-                "start anew from its settings ('textgan train -c RUN') with a lower learning rate or a heavier penalty"
+                f"step {done + 1}: the {who}'s {name} is {value}; nothing was updated with it; {ADVICE}"
             )
     player.apply(step.gradients, factor)
     return numbers

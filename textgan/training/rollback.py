@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from textgan.errors import CorruptError, DivergedError
+from textgan.errors import DivergedError
 from textgan.training import checkpoint
 from textgan.training.state import TrainingState
 
 Row = dict[str, Any]
+ADVICE = "start anew from its settings ('textgan train -c RUN') with a lower learning rate or a heavier penalty"
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Rollback:
             DivergedError: the one given, where there is no good checkpoint, or the run went back as often as it may.
         """
         count = self.state.rollbacks + 1
-        good = last_good(self.folder) if count <= self.limit else None
-        if good is None:
+        step = checkpoint.whole(self.folder)[0] if count <= self.limit else None
+        if step is None:
             raise error
-        step, tensors, facts = good
+        tensors, facts = checkpoint.load(self.folder, step)
         checkpoint.drop_after(self.folder, step)
         reason = str(error).partition(";")[0]
         self.record({"step": step, "rollback": count, "reason": reason})
@@ -52,20 +52,34 @@ class Rollback:
         self.tell(f"{reason}; back to step {step:,} and other draws ({count} of {self.limit} times)")
 
 
-def last_good(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any]] | None:
-    """Return the newest checkpoint that is whole and whose nets are finite: its step, tensors and state."""
-    for step in reversed(checkpoint.steps(folder)):
-        try:
-            tensors, facts = checkpoint.load(folder, step)
-        except CorruptError:
-            continue
-        if _finite(tensors):
-            return step, tensors, facts
-    return None
+def stays(error: DivergedError) -> None:
+    """Go back nowhere."""
+    raise error
 
 
-def _finite(tensors: Mapping[str, Tensor]) -> bool:
-    return all(bool(value.isfinite().all()) for name, value in tensors.items() if ".net." in name)
+def check_weights(state: TrainingState) -> None:
+    """Refuse to keep a state that cannot go on: an update of finite gradients may itself be too large.
+
+    Raises:
+        DivergedError: a weight is not finite.
+    """
+    players = {"generator": state.generator, "critic": state.critic}
+    for who, player in players.items():
+        if player is not None and not all(bool(p.isfinite().all()) for p in player.parameters):
+            raise DivergedError(f"step {state.step}: the {who}'s weights are not finite; {ADVICE}")
+
+
+def check_metrics(step: int, metrics: Mapping[str, Any], within: str = "") -> None:
+    """Refuse what was measured of a state whose weights are finite, but too large to compute with.
+
+    Raises:
+        DivergedError: a number is not finite; the line names it.
+    """
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            check_metrics(step, value, f"{within}{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise DivergedError(f"step {step}: {within}{name} was measured to be {value}; {ADVICE}")
 
 
 def count_of(rows: Iterable[Row]) -> int:
