@@ -269,7 +269,10 @@ class Range:
 
     def _said(self) -> str:
         """Return the last line that any attempt said."""
-        return (self.folder / "said.txt").read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
+        return self._all_said().rstrip().rpartition("\n")[2]
+
+    def _all_said(self) -> str:
+        return (self.folder / "said.txt").read_text(encoding="utf-8", errors="replace")
 
     def kill_before_each_change(self) -> None:
         """Kill before each change of a file that a checkpoint makes, that of the last step and what follows it."""

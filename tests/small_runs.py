@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from kills import EVERY, write_words
@@ -73,7 +73,7 @@ class Bench:
         """Have something happen at a step of the next run, before its row is written."""
 
         class Followed(Lines):
-            def step(self, number: int, row: dict[str, object]) -> None:
+            def step(self, number: int, row: Mapping[str, Any]) -> None:
                 super().step(number, row)
                 if number == step:
                     what()

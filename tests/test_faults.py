@@ -17,8 +17,10 @@ from commands import ended, start
 from kills import EVERY, differences
 from small_runs import STEPS, Bench, Said, make_whole, training
 
-from textgan import files, resuming, runs
+from textgan import files, resuming
+from textgan.config import Config
 from textgan.errors import FormatError
+from textgan.measure import measure
 from textgan.training import checkpoint, runlog
 
 LAST, BEFORE = STEPS, STEPS - EVERY  # steps of the newest checkpoint and of the one before it
@@ -177,7 +179,7 @@ def test_a_flipped_bit_in_the_record_changes_nothing_that_is_learned(run: Path, 
 def settings(path: Path) -> dict[str, Any] | None:
     """Return the settings in a record, but for those that no weight depends on; None of what holds none."""
     try:
-        config = runs.Config.model_validate(json.loads(path.read_text(encoding="utf-8"))["config"])
+        config = Config.model_validate(json.loads(path.read_text(encoding="utf-8"))["config"])
     except (ValueError, KeyError):
         return None
     free = dict.fromkeys(resuming.FREE_TO_CHANGE, True)
@@ -328,8 +330,6 @@ def in_a_step(bench: Bench) -> None:
 
 
 def in_an_evaluation(bench: Bench) -> None:
-    measure = runs.measure
-
     def measured(*arguments: Any) -> Callable[[Any], Any]:
         evaluate = measure(*arguments)
 
@@ -340,7 +340,7 @@ def in_an_evaluation(bench: Bench) -> None:
 
         return interrupted
 
-    bench.patch.setattr(runs, "measure", measured)
+    bench.patch.setattr("textgan.runs.measure", measured)
 
 
 def in_a_checkpoint(bench: Bench) -> None:
