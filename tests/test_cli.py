@@ -22,8 +22,8 @@ from textgan.resources import presets
 from textgan.settings import resolve
 
 OPTIONS = {
-    "train": "--column --config --corpus --data --device --dry-run --json --label-column --labels-per-class --minutes "
-    "--resume --run --seed --set --steps",
+    "train": "--allow-changes --column --config --corpus --data --device --dry-run --json --label-column "
+    "--labels-per-class --minutes --resume --run --seed --set --steps",
     "prepare": "--column --config --data --json --label-column --processes --set",
     "corpora": "--data --json --verify",
     "interpolate": "--around --from --json --label --model --out --radius --steps --temperature --to -n",
@@ -320,7 +320,7 @@ def test_resume_without_a_name_takes_the_run_that_was_started_last(
         config = resolve("smoke", flags={"corpus.name": str(home / "text.txt"), "training.steps": age}).config
         record = tmp_path / "runs" / name / "run.json"
         record.parent.mkdir(parents=True)
-        record.write_text(json.dumps({"config": config.model_dump(mode="json")}))
+        record.write_text(json.dumps({"schema": 1, "config": config.model_dump(mode="json")}))
         os.utime(record, (1000 - age, 1000 - age))
     assert json.loads(textgan("train", "--resume", "--dry-run", "--json")[1])["steps"] == 10
 

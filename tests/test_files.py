@@ -118,7 +118,7 @@ def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(
         ("{}", CorruptError, r"is missing or damaged \(it does not say its format\); restore it"),
         ('{"schema": true}', CorruptError, "is missing or damaged"),
         ('{"schema": "3"}', CorruptError, "is missing or damaged"),
-        ("[3]", CorruptError, "is missing or damaged"),
+        ("[3]", CorruptError, r"is missing or damaged \(it is no JSON object\)"),
         ('{"schema": 3', CorruptError, "is missing or damaged"),
         ("[" * 100_000, CorruptError, "is missing or damaged"),
         ("\udcff", CorruptError, "is missing or damaged"),

@@ -54,7 +54,7 @@ def test_a_run_is_taken_whole(tmp_path: Path) -> None:
     assert resolve(str(tmp_path)).config == config
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 1}', '{"schema": 1, "config": 3}'])
 def test_a_damaged_run_is_called_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(CorruptError, match=r"run\.json"):

@@ -101,10 +101,12 @@ def read_record(
     """
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("it is no JSON object")
         schema = record.get("schema", unsaid)
         if type(schema) is not int:  # a bool is an int too
             raise ValueError("it does not say its format")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
         raise CorruptError(f"{path} is missing or damaged ({reason}); {advice}") from error
     if schema > newest:
