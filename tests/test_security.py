@@ -349,7 +349,7 @@ def test_a_log_of_anything_is_read_for_its_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "row",
-    ['{"evaluation": {"x": 1}}', '{"step": 1, "evaluation": [1]}', '{"step": 1, "jsd": {"x": 1}}', '{"step": 1, "critic": 5}'],
+    ['{"evaluation":{"x":1}}', '{"step":1,"evaluation":[1]}', '{"step":1,"jsd":{"x":1}}', '{"step":1,"critic":5}'],
 )
 def test_rows_of_which_nothing_can_be_drawn_are_left_out_of_a_page(
     row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
