@@ -320,8 +320,9 @@ def test_what_was_asked_for_by_that_name_is_opened(
     mine = open_corpus(settings)
     asked = naming(str(tiny_text), mine.fingerprint, tiny_text)
     assert assemble.corpus_of(asked).fingerprint == mine.fingerprint
-    other = settings.model_copy(update={"corpus": settings.corpus.model_copy(update={"data": "/elsewhere"})})
-    assert not was_opened(other, mine.fingerprint)
+    other = asked.config.corpus.model_copy(update={"data": "/elsewhere"})
+    assert was_opened(asked.config, mine.fingerprint)
+    assert not was_opened(asked.config.model_copy(update={"corpus": other}), mine.fingerprint)
     (tmp_path / "sources" / f"{mine.fingerprint}.json").unlink()  # rows that are older than the notes
     assert matrix.is_source(tmp_path, mine.fingerprint, (str(tiny_text), ""))
     assert not matrix.is_source(tmp_path, "f" * 32, (str(tiny_text), ""))
