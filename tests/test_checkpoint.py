@@ -145,7 +145,7 @@ def test_the_last_two_and_the_best_are_kept(tmp_path: Path) -> None:
     assert kept == [
         [10], [10, 20], [20, 30], [20, 30, 40], [40, 50], [50, 60], [50, 60, 1_000_000],
     ]  # of equals, the later  # fmt: skip
-    assert checkpoint.best(tmp_path) == 50
+    assert checkpoint.best(checkpoint.scores_of(tmp_path)) == 50
     assert checkpoint.load(tmp_path, 50)[0]["x"].item() == 50
     saved(tmp_path, 55, 0.9)  # the run went back
     assert checkpoint.steps(tmp_path) == [50, 55]
@@ -156,11 +156,11 @@ def test_a_damaged_neighbour_is_neither_best_nor_kept(tmp_path: Path) -> None:
         saved(tmp_path, step, score)
     (tmp_path / "step-000020" / "tensors.safetensors").unlink()
     (tmp_path / "step-000030" / "state.json").write_text("{")
-    assert checkpoint.best(tmp_path) is None
+    assert checkpoint.best(checkpoint.scores_of(tmp_path)) is None
     saved(tmp_path, 40, 0.6)
     saved(tmp_path, 50, 0.7)
     assert checkpoint.steps(tmp_path) == [40, 50]
-    assert checkpoint.best(tmp_path) == 40
+    assert checkpoint.best(checkpoint.scores_of(tmp_path)) == 40
 
 
 def _flip(path: Path) -> None:
@@ -226,11 +226,19 @@ def test_a_checkpoint_of_another_version_is_not_gone_behind(tmp_path: Path) -> N
     assert checkpoint.whole(tmp_path) == (120, [])
 
 
+def test_what_is_loaded_does_not_hang_on_the_file(tmp_path: Path) -> None:
+    saved(tmp_path, 1, None, 2.0)
+    tensors, _ = checkpoint.load(tmp_path, 1)
+    with (tmp_path / "step-000001" / checkpoint.TENSORS).open("r+b") as file:
+        file.write(bytes((tmp_path / "step-000001" / checkpoint.TENSORS).stat().st_size))
+    assert tensors["x"].item() == 2.0
+
+
 def test_no_checkpoint_is_no_best(tmp_path: Path) -> None:
     assert checkpoint.steps(tmp_path / "absent") == []
-    assert checkpoint.best(tmp_path) is None
+    assert checkpoint.best(checkpoint.scores_of(tmp_path)) is None
     saved(tmp_path, 1, None)
-    assert checkpoint.best(tmp_path) is None
+    assert checkpoint.best(checkpoint.scores_of(tmp_path)) is None
 
 
 @pytest.mark.parametrize("name", ["tensors.safetensors", "state.json", "manifest.json"])

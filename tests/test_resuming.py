@@ -235,7 +235,7 @@ def test_settings_change_when_that_is_allowed_and_are_recorded(
         {"step": 6, "key": "training.steps", "before": 6, "after": 7},
     ]
     record = json.loads((run / "run.json").read_text())
-    assert record["changes"] == checkpoint.verify(run / "checkpoints", 7)["changes"] == expected + more
+    assert record["changes"] == checkpoint.state_of(run / "checkpoints", 7)["changes"] == expected + more
 
 
 def test_an_allowed_change_changes_what_is_learned(whole: Path, run: Path, tiny_text: Path) -> None:

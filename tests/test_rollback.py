@@ -102,7 +102,7 @@ def test_a_run_that_diverges_goes_back_and_ends_well_however_often_it_is_killed(
         {"step": 2, "rollback": 2, "reason": "step 4: the critic's loss is nan"},
         {"step": 4, "rollback": 3, "reason": "step 6: the critic's loss is nan"},
     ]
-    assert checkpoint.verify(tmp_path / "whole" / "checkpoints", 6)["rollbacks"] == 3
+    assert checkpoint.state_of(tmp_path / "whole" / "checkpoints", 6)["rollbacks"] == 3
 
     run = tmp_path / "killed"
     for at, after in ((3, 0), (3, 1), (3, 1), (5, 0), (5, 1)):

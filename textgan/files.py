@@ -61,7 +61,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Make or replace a file as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing(path) as fresh:
         fresh.write_bytes(content)
 
@@ -161,7 +161,7 @@ def write_named(folder: Path, draft: str, fill: Callable[[Path], str]) -> Path:
         draft: what the file is called while it is written.
         fill: writes the file it is given, and returns its name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with _beside(folder / draft) as fresh:
         path = folder / fill(fresh)
         if not path.is_file():
@@ -177,12 +177,20 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         folder: its path; the folders above it are made.
         fill: is given an empty folder beside it.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with _beside(folder) as fresh:
         fresh.mkdir()
         fill(fresh)
         seal(fresh)
         _put(fresh, folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that is missing, and those above it, each brought to the disk: else what it holds might be lost."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
 
 
 @contextmanager
@@ -222,7 +230,7 @@ def move_folder(fresh: Path, folder: Path, *, once: bool = False) -> None:
         folder: its place; the folders above it are made.
         once: the name settles the content, so that what is there, whole, stays.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     if once and is_whole(folder):
         return
     try:
@@ -259,7 +267,10 @@ def verify_folder(folder: Path, *names: str, digests: bool = True) -> None:
                 raise CorruptError(f"{path} is missing; restore it, or remove {folder} to go without it")
             if path.stat().st_size != expected["bytes"] or (digests and sha256(path) != expected["sha256"]):
                 raise CorruptError(f"{path} is damaged (not what its manifest says); restore it, or remove {folder}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        named = error.filename or folder  # a disk that fails while it is read names nothing
+        raise CorruptError(f"{named} cannot be read: {error.strerror}; restore it, or remove {folder}") from error
+    except (ValueError, KeyError, TypeError) as error:
         raise CorruptError(f"{folder / MANIFEST} is missing or damaged; restore it, or remove {folder}") from error
 
 
@@ -365,11 +376,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _sync(*paths: Path) -> None:
-    """Flush files and folders to the disk."""
+    """Flush files and folders to the disk; some file systems flush no folder, and say that there is no such thing."""
     for path in paths:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not path.is_dir():
+                raise
         finally:
             os.close(handle)
 

@@ -51,7 +51,7 @@ def starting_step(folder: Path, config: Config, resume: bool, watch: Watch, allo
             raise UsageError(f"{folder} already holds a run; add --resume to go on with it, or name another with --run")
         return None
     if not found:
-        watch.note(f"{folder} has no checkpoint yet; starting from the first step")
+        watch.note(f"{folder} has no checkpoint yet; starting from the first step of preset {config.preset}")
         return None
     step = _newest(folder, watch)
     _check_changes(folder, step, config, watch, allow_changes)
@@ -82,7 +82,7 @@ def nothing_left(folder: Path, step: int, limits: schema.Training) -> tuple[str,
         return None
     if step >= limits.steps:
         return "already finished", f"{step:,} steps; --steps"
-    saved = checkpoint.verify(folder / "checkpoints", step)
+    saved = checkpoint.state_of(folder / "checkpoints", step)
     left = saved.get("processor_seconds", 0.0) < (limits.processor_minutes * 60 or float("inf"))
     if left or saved["evaluation"] is None:
         return None
@@ -116,11 +116,11 @@ def mend(folder: Path, tell: Callable[[str], None]) -> None:
         run_config(folder)
     except CorruptError as error:
         step, _ = checkpoint.whole(folder / "checkpoints")
-        saved = {} if step is None else checkpoint.verify(folder / "checkpoints", step)
+        saved = {} if step is None else checkpoint.state_of(folder / "checkpoints", step)
         if "config" in saved:
             told = {name: saved[name] for name in RECORDED}
             write_text(folder / "run.json", dump_json({"schema": 1} | told))
-            tell(f"{str(error).partition(';')[0]}: its settings are taken from the checkpoint of step {step:,}")
+            tell(f"{str(error).partition('; restore')[0]}: its settings are taken from the checkpoint of step {step:,}")
 
 
 def changes(folder: Path, step: int, config: Config) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def changes(folder: Path, step: int, config: Config) -> list[dict[str, Any]]:
     """
     if not step:
         return []
-    saved = checkpoint.verify(folder / "checkpoints", step)
+    saved = checkpoint.state_of(folder / "checkpoints", step)
     fresh = [
         {"step": step, "key": key, "before": before, "after": after}
         for key, (before, after) in _differences(folder, saved, config).items()
@@ -140,7 +140,7 @@ def changes(folder: Path, step: int, config: Config) -> list[dict[str, Any]]:
 
 def _check_changes(folder: Path, step: int, config: Config, watch: Watch, allowed: bool) -> None:
     """Refuse other settings than those of a checkpoint, but for what is free to change, or allowed now or before."""
-    changed = _differences(folder, checkpoint.verify(folder / "checkpoints", step), config)
+    changed = _differences(folder, checkpoint.state_of(folder / "checkpoints", step), config)
     told = {key: f"{key} {before} -> {after}" for key, (before, after) in changed.items()}
     bound = [key for key in changed if key.removeprefix("training.") not in FREE_TO_CHANGE | {"preset"}]
     if fixed := [told[key] for key in bound if key in FIXED]:
@@ -174,7 +174,7 @@ def _known(folder: Path, step: int, changed: Changes) -> bool:
 
 def _differences(folder: Path, saved: Mapping[str, Any], config: Config) -> Changes:
     """Return the settings that a checkpoint and a configuration do not share."""
-    path = folder / "run.json"
+    path = checkpoint.path_of(folder / "checkpoints", saved["step"])
     before = _flat(_validated(saved["config"], path) if "config" in saved else run_config(folder))
     now = _flat(config)
     return {key: (before[key], now[key]) for key in sorted(now) if before[key] != now[key]}

@@ -22,7 +22,7 @@ from textgan import config as schema
 from textgan.assemble import Parts, build, model_of, plan_of, settled
 from textgan.config import Config
 from textgan.errors import DivergedError, ElsewhereError, TextganError, UsageError
-from textgan.files import sweep, writing
+from textgan.files import make_folder, sweep, writing
 from textgan.lock import ADVICE, alone_in
 from textgan.measure import measure
 from textgan.opening import describe, summary
@@ -255,8 +255,9 @@ def make_run_folder(config: Config) -> Path:
 
 def _made(folder: Path) -> bool:
     """Make a folder, unless it is there."""
+    make_folder(folder.parent)
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir()
     except FileExistsError:
         return False
     return True
@@ -281,7 +282,7 @@ def last_started() -> Path:
 
 def saved_metrics(folder: Path, step: int) -> dict[str, Any] | None:
     """Return what was measured at a checkpoint."""
-    metrics: dict[str, Any] | None = checkpoint.verify(folder / "checkpoints", step)["evaluation"]
+    metrics: dict[str, Any] | None = checkpoint.state_of(folder / "checkpoints", step)["evaluation"]
     return metrics
 
 

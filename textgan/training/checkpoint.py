@@ -57,8 +57,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: dict[str
 def tidy(folder: Path, step: int) -> None:
     """Drop all checkpoints but that of a step, the whole one before it and the best so far."""
     drop_after(folder, step)
-    scores = _scores(folder)
-    kept = {*sorted(scores)[-2:], _best(scores)}
+    scores = scores_of(folder)
+    kept = {*sorted(scores)[-2:], best(scores)}
     for other in steps(folder):
         if other not in kept:
             shutil.rmtree(path_of(folder, other))
@@ -72,24 +72,28 @@ def drop_after(folder: Path, step: int) -> None:
 
 
 def load(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a step's checkpoint.
+    """Read a step's checkpoint; its tensors are copies, so that the file can go and give back its room.
 
     Raises:
         CorruptError: it does not hold what its manifest says.
         FormatError: another version wrote it.
     """
-    path, state = path_of(folder, step), verify(folder, step)
+    path, state = path_of(folder, step), _verified(folder, step)
     try:
-        return load_file(path / TENSORS), state
+        return {name: tensor.clone() for name, tensor in load_file(path / TENSORS).items()}, state
     except (SafetensorError, OSError) as error:
         raise CorruptError(f"{path} cannot be read ({error}); restore it, or remove it") from error
 
 
-def verify(folder: Path, step: int) -> dict[str, Any]:
-    """Check a step's checkpoint without its tensors in memory, and return its state; raises what `load` does."""
+def state_of(folder: Path, step: int) -> dict[str, Any]:
+    """Return the state of a step's checkpoint, whose tensors are not read; raises what `load` does."""
     path = path_of(folder, step)
-    verify_folder(path, TENSORS, STATE)
-    return _state(path, step)
+    verify_folder(path, STATE)
+    advice = f"restore it, or remove {path}"
+    state = read_record(path / STATE, advice, newest=SCHEMA, unsaid=1)
+    if state.get("step") != step:
+        raise CorruptError(f"{path / STATE} is of step {state.get('step')}; {advice}")
+    return state
 
 
 def whole(folder: Path) -> tuple[int | None, list[str]]:
@@ -101,36 +105,30 @@ def whole(folder: Path) -> tuple[int | None, list[str]]:
     wrong: list[str] = []
     for step in reversed(steps(folder)):
         try:
-            verify(folder, step)
+            _verified(folder, step)
         except CorruptError as error:
-            wrong.append(str(error).partition(";")[0])
+            wrong.append(str(error).partition("; restore")[0])
         else:
             return step, wrong
     return None, wrong
 
 
-def best(folder: Path) -> int | None:
-    """Return the step of the lowest score, or None where no step was measured."""
-    return _best(_scores(folder))
-
-
-def _best(scores: Mapping[int, float | None]) -> int | None:
+def best(scores: Mapping[int, float | None]) -> int | None:
+    """Return the step of the lowest score, the last of equal ones, or None where no step was measured."""
     measured = {step: score for step, score in scores.items() if score is not None}
     return min(measured, key=lambda step: (measured[step], -step)) if measured else None
 
 
-def _scores(folder: Path) -> dict[int, float | None]:
-    """Score of each step whose files are there in full size; None of one that was not measured."""
+def scores_of(folder: Path) -> dict[int, float | None]:
+    """Return the score of each step whose files are there in full size; None of one that was not measured."""
     scores = {}
     for step in filter(lambda step: is_whole(path_of(folder, step)), steps(folder)):
         with suppress(CorruptError, FormatError):
-            scores[step] = _state(path_of(folder, step), step).get("score")
+            scores[step] = state_of(folder, step).get("score")
     return scores
 
 
-def _state(path: Path, step: int) -> dict[str, Any]:
-    advice = f"restore it, or remove {path}"
-    state = read_record(path / STATE, advice, newest=SCHEMA, unsaid=1)
-    if state.get("step") != step:
-        raise CorruptError(f"{path / STATE} is of step {state.get('step')}; {advice}")
-    return state
+def _verified(folder: Path, step: int) -> dict[str, Any]:
+    """Check all of a step's checkpoint, without its tensors in memory, and return its state."""
+    verify_folder(path_of(folder, step), TENSORS)
+    return state_of(folder, step)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from textgan import bounded
-from textgan.files import append, dump_json, read_lines, read_rows, write_bytes, write_text
+from textgan.files import append, dump_json, make_folder, read_lines, read_rows, write_bytes, write_text
 
 ROWS = "metrics.jsonl"
 
@@ -21,8 +21,7 @@ class RunLog:
         """Open the log of a run that stands at `step`: later rows of an interrupted process are cut off."""
         self.folder = folder
         self.path = folder / ROWS
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "samples").mkdir(exist_ok=True)
+        make_folder(folder / "samples")
         self.cut(step)
 
     def cut(self, step: int) -> None:

@@ -24,14 +24,9 @@ KEPT: dict[type[torch.optim.Optimizer], tuple[str, ...]] = {
     torch.optim.Adam: ("exp_avg", "exp_avg_sq"),
     torch.optim.RMSprop: ("square_avg",),
 }
-"""What an optimizer keeps of each weight, in its shape."""
-
+"""What an optimizer keeps of each weight, in its shape, from its first step on."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-MOMENTS = {torch.optim.Adam: 2, torch.optim.RMSprop: 1}
-"""Tensors of a weight's shape that an optimizer keeps, from its first step on."""
 
 
 @dataclass
@@ -96,7 +91,7 @@ class Player:
 
     def size(self) -> int:
         """Bytes of what `tensors` gives once a step was taken."""
-        ahead = 0 if self.optimizer.state else MOMENTS[type(self.optimizer)]
+        ahead = 0 if self.optimizer.state else len(KEPT[type(self.optimizer)])
         return _bytes(self.tensors()) + ahead * sum(p.nbytes for p in self.parameters)
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
