@@ -507,6 +507,7 @@ PARSERS = {
     "textgan.sweep.results": "settings that this process made",
     "textgan.bench.startup": "what its own process prints",
     "textgan.bench.plain_startup": "what its own process prints",
+    "textgan.training.distributed": "what the processes of one run tell each other, who trust each other",
 }
 
 
