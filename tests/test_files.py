@@ -5,18 +5,22 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from textgan import files
 from textgan.errors import CorruptError, FormatError, TextganError
 from textgan.files import (
     MANIFEST,
     dump_json,
     is_whole,
+    make_folder,
     move_folder,
     read_record,
     seal,
@@ -31,6 +35,7 @@ from textgan.files import (
 ENVIRON = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
 KILLED = """
 import os, signal, sys
+from contextlib import nullcontext
 from pathlib import Path
 from textgan.files import replacing, write_folder
 
@@ -315,3 +320,42 @@ def test_json_holds_names_that_are_not_utf8(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     write_text(tmp_path / "t.json", dump_json({name: "caf\u00e9"}))
     assert json.loads((tmp_path / "t.json").read_text(encoding="utf-8")) == {name: "caf\u00e9"}
+
+
+def test_a_new_folder_is_brought_to_the_disk_with_those_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink()))
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a")
+    assert synced == [tmp_path, tmp_path / "a"]
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "refused"), [(errno.EINVAL, "a", True), (errno.EIO, "", True), (errno.EINVAL, "", False)]
+)
+def test_a_file_system_may_know_no_syncing_of_folders(
+    code: int, file: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode) != bool(file):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match=os.strerror(code)) if refused else nullcontext():
+        write_text(tmp_path / "a", "text")
+    assert (tmp_path / "a").exists() != bool(file)
+
+
+def test_a_disk_that_fails_is_not_taken_for_a_damaged_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a").write_text("a")
+    seal(tmp_path / "x")
+
+    def fails(path: Path) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "sha256", fails)
+    with pytest.raises(CorruptError, match=rf"{tmp_path}/x cannot be read: Input/output error; restore it"):
+        verify_folder(tmp_path / "x")

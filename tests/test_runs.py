@@ -365,7 +365,7 @@ def test_resuming_before_any_checkpoint_starts_afresh_and_says_so(tiny_text: Pat
     told = Told()
     train(tiny_text, tmp_path / "r", {"training.steps": 1}, resume=True, watch=told)
     assert told.steps == [1]
-    assert any("has no checkpoint yet; starting from the first step" in note for note in told.notes)
+    assert any("has no checkpoint yet; starting from the first step of preset " in note for note in told.notes)
 
 
 def test_a_run_is_not_overwritten(whole: Path, tiny_text: Path) -> None:

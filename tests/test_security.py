@@ -379,14 +379,14 @@ def test_a_lock_empties_nothing_that_a_link_leads_to(tmp_path: Path) -> None:
     assert victim.read_text() == "precious"
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileExistsError, match="something else is in the place of a lock"):
-        files.open_lock(tmp_path / "pipe")
+        bounded.open_lock(tmp_path / "pipe")
 
 
 def test_what_is_written_is_open_to_whom_the_umask_lets(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         MODEL.save(tmp_path / "m")
-        files.open_lock(tmp_path / "lock").close()
+        bounded.open_lock(tmp_path / "lock").close()
         files.append(tmp_path / "log", b"x")
     finally:
         os.umask(before)

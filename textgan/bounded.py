@@ -5,13 +5,14 @@ What is wrong is a ValueError of a few words, out of which who reads makes a lin
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import re
 import stat
 import tomllib
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,6 +39,19 @@ def opened(path: Path) -> BufferedReader:
         file.close()
         raise ValueError("it is no regular file")
     return file
+
+
+def open_lock(path: Path) -> FileIO:
+    """Open a file to lock it, made where it is missing; what a link leads to is neither opened nor emptied.
+
+    Raises:
+        OSError: it cannot be made, or a link or no file is in its place.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise FileExistsError(errno.EEXIST, "something else is in the place of a lock", str(path))
+    return os.fdopen(handle, "r+b", buffering=0)  # at its beginning, where its owner signs
 
 
 def read_bytes(path: Path, most: int = TEXT) -> bytes:

@@ -8,11 +8,9 @@ import json
 import os
 import re
 import shutil
-import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import FileIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -310,19 +308,6 @@ def read_checked(path: Path, digests: Mapping[str, str], read: Callable[[Path], 
     if hashlib.sha256(content).hexdigest() != digests.get(path.name):
         raise CorruptError(f"{path} is damaged (not what its manifest says); restore it, or remove {path.parent}")
     return content
-
-
-def open_lock(path: Path) -> FileIO:
-    """Open a file to lock it, made where it is missing; what a link leads to is neither opened nor emptied.
-
-    Raises:
-        OSError: it cannot be made, or a link or no file is in its place.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise FileExistsError(errno.EEXIST, "something else is in the place of a lock", str(path))
-    return os.fdopen(handle, "r+b", buffering=0)  # at its beginning, where its owner signs
 
 
 def is_whole(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from textgan import bounded
 from textgan.errors import TextganError
-from textgan.files import make_folder, open_lock, writing
+from textgan.files import make_folder, writing
 
 ADVICE = "free some space there and add --resume, or name another folder with --run"
 
@@ -35,7 +35,7 @@ def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
     advice = ADVICE if option == "--run" else f"free some space there, or name another folder with {option}"
     with writing(folder, advice):
         make_folder(folder)
-        lock = open_lock(path)
+        lock = bounded.open_lock(path)
     with lock:
         if advised := _held(lock.fileno(), path):
             told = f"another process is training in {folder}{_named(path)}"

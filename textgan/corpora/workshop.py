@@ -89,7 +89,7 @@ def _locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock = files.open_lock(path)
+            lock = bounded.open_lock(path)
         except FileNotFoundError:  # another process has just taken the folder away
             continue
         with lock:

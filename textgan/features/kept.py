@@ -102,7 +102,7 @@ def _made(folder: Path, lesson: Lesson, tell: Tell) -> tuple[Classifier, dict[st
 def _alone(folder: Path, tell: Tell) -> Iterator[None]:
     """Hold a net's place for this process, waiting for another that trains it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with files.open_lock(folder.parent / f".{folder.name}.lock") as lock:
+    with bounded.open_lock(folder.parent / f".{folder.name}.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
