@@ -226,11 +226,21 @@ def test_a_checkpoint_of_another_version_is_not_gone_behind(tmp_path: Path) -> N
     assert checkpoint.whole(tmp_path) == (120, [])
 
 
+def test_the_state_alone_is_read_without_the_tensors(tmp_path: Path) -> None:
+    folder = tmp_path / "a; b"
+    saved(folder, 7, 0.5)
+    path = folder / "step-000007" / "tensors.safetensors"
+    _flip(path)
+    assert checkpoint.state_of(folder, 7)["score"] == 0.5
+    assert checkpoint.whole(folder) == (None, [f"{path} is damaged (not what its manifest says)"])
+
+
 def test_what_is_loaded_does_not_hang_on_the_file(tmp_path: Path) -> None:
     saved(tmp_path, 1, None, 2.0)
     tensors, _ = checkpoint.load(tmp_path, 1)
-    with (tmp_path / "step-000001" / checkpoint.TENSORS).open("r+b") as file:
-        file.write(bytes((tmp_path / "step-000001" / checkpoint.TENSORS).stat().st_size))
+    path = tmp_path / "step-000001" / checkpoint.TENSORS
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
     assert tensors["x"].item() == 2.0
 
 
