@@ -184,6 +184,7 @@ CONFIG_READERS = {
     "kinds",
     "resuming",
     "runs",
+    "shares",
     "model",
     "api",
 }

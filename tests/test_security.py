@@ -320,8 +320,9 @@ def test_what_was_asked_for_by_that_name_is_opened(
     mine = open_corpus(settings)
     asked = naming(str(tiny_text), mine.fingerprint, tiny_text)
     assert assemble.corpus_of(asked).fingerprint == mine.fingerprint
-    other = settings.model_copy(update={"corpus": settings.corpus.model_copy(update={"data": "/elsewhere"})})
-    assert not was_opened(other, mine.fingerprint)
+    other = asked.config.corpus.model_copy(update={"data": "/elsewhere"})
+    assert was_opened(asked.config, mine.fingerprint)
+    assert not was_opened(asked.config.model_copy(update={"corpus": other}), mine.fingerprint)
     (tmp_path / "sources" / f"{mine.fingerprint}.json").unlink()  # rows that are older than the notes
     assert matrix.is_source(tmp_path, mine.fingerprint, (str(tiny_text), ""))
     assert not matrix.is_source(tmp_path, "f" * 32, (str(tiny_text), ""))
@@ -349,12 +350,7 @@ def test_a_log_of_anything_is_read_for_its_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [
-        '{"evaluation": {"x": 1}}',
-        '{"step": 1, "evaluation": [1]}',
-        '{"step": 1, "jsd": {"x": 1}}',
-        '{"step": 1, "critic": 5}',
-    ],
+    ['{"evaluation":{"x":1}}', '{"step":1,"evaluation":[1]}', '{"step":1,"jsd":{"x":1}}', '{"step":1,"critic":5}'],
 )
 def test_rows_of_which_nothing_can_be_drawn_are_left_out_of_a_page(
     row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -511,6 +507,7 @@ PARSERS = {
     "textgan.sweep.results": "settings that this process made",
     "textgan.bench.startup": "what its own process prints",
     "textgan.bench.plain_startup": "what its own process prints",
+    "textgan.training.distributed": "what the processes of one run tell each other, who trust each other",
 }
 
 

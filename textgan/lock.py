@@ -45,8 +45,8 @@ def alone_in(folder: Path, option: str = "--run") -> Iterator[None]:
                 _sign(lock)
             yield
         finally:
-            path.unlink(missing_ok=True)
-            with suppress(OSError):
+            with suppress(OSError):  # nothing can go from what is read-only by now, and nobody holds it any more
+                path.unlink(missing_ok=True)
                 folder.rmdir()
 
 

@@ -124,6 +124,8 @@ def _begin(
     start, ended = starting_step(folder, config, resume, watch, allow_changes), None
     if start is not None and (over := nothing_left(folder, start, config.training)):
         stopped, told = over
+        with writing(folder, ADVICE):
+            _tidy(folder, start)  # a kill may have come after the last checkpoint was there
         watch.note(f"{folder} already has its {told} sets a larger total")
         ended = {"stopped": stopped, "metrics": saved_metrics(folder, start), "alarms": alarms(folder)}
     return {"folder": str(folder), "step": start, "ended": ended}
@@ -186,8 +188,7 @@ class _Book:
         t, checkpoints = parts.config.training, folder / "checkpoints"
         facts = run_facts(parts) | {"changes": changes(folder, parts.state.step, parts.config)}
         self.log = RunLog(folder, parts.state.step)
-        for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
-            sweep(part, own=True)
+        _sweep(folder)
         self.log.describe(facts)
         self.ward = Ward(self.log.row, watch.note, t.log_every, t.evaluate_every)
         self.ward.begin(read(folder))
@@ -197,6 +198,16 @@ class _Book:
     def _went_back(self, row: dict[str, Any]) -> None:
         self.log.back(row)
         self.ward.begin(read(self.log.folder))
+
+
+def _sweep(folder: Path) -> None:
+    for part in (folder, *(folder / name for name in ("samples", "pictures", "checkpoints"))):
+        sweep(part, own=True)
+
+
+def _tidy(folder: Path, step: int) -> None:
+    _sweep(folder)
+    checkpoint.tidy(folder / "checkpoints", step)
 
 
 @contextmanager

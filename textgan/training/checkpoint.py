@@ -51,6 +51,11 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: dict[str
         (target / STATE).write_text(dump_json({"schema": SCHEMA, "step": step} | state), encoding="utf-8")
 
     write_folder(path_of(folder, step), fill)
+    tidy(folder, step)
+
+
+def tidy(folder: Path, step: int) -> None:
+    """Drop all checkpoints but that of a step, the whole one before it and the best so far."""
     drop_after(folder, step)
     scores = _scores(folder)
     kept = {*sorted(scores)[-2:], _best(scores)}
