@@ -51,7 +51,7 @@ def open_lock(path: Path) -> FileIO:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise FileExistsError(errno.EEXIST, "something else is in the place of a lock", str(path))
-    return os.fdopen(handle, "r+b", buffering=0)  # at its beginning, where its owner signs
+    return os.fdopen(handle, "ab", buffering=0)
 
 
 def read_bytes(path: Path, most: int = TEXT) -> bytes:
