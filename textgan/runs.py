@@ -243,7 +243,8 @@ def enough_memory() -> Iterator[None]:
 
 def make_run_folder(config: Config) -> Path:
     """Make the folder of a new run: runs/CORPUS-PRESET-DATE-TIME, numbered where another run has that name."""
-    corpus = Path(config.corpus.name).stem or "corpus"
+    stem = Path(config.corpus.name).stem or "corpus"
+    corpus = "".join(char if char.isprintable() else "_" for char in stem)  # no folder can have NUL in its name
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     name, numbers = f"{corpus}-{Path(config.preset).stem}-{stamp}", itertools.count(1)
     folder = RUNS / name
