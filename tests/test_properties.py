@@ -112,7 +112,7 @@ def test_any_configuration_comes_back_from_toml_and_from_json(place: Path, chang
     lines = toml_lines(Resolved(config, dict.fromkeys(fields(), "who")), origin=told, describe=told)
     (place / "all.toml").write_bytes("\n".join(lines).encode())
     assert resolve(str(place / "all.toml")).config == config
-    (place / "run.json").write_bytes(dump_json({"config": config.model_dump(mode="json")}).encode())
+    (place / "run.json").write_bytes(dump_json({"schema": 1, "config": config.model_dump(mode="json")}).encode())
     assert resolve(str(place)).config == config
 
 

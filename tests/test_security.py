@@ -290,6 +290,18 @@ def test_links_to_files_are_followed_as_a_hub_cache_needs(honest: Path, tmp_path
     assert load(tmp_path / "m").generate(3) == MODEL.generate(3)
 
 
+@pytest.mark.parametrize("told", ["DefaultCPUAllocator: can't allocate memory: you tried to", "CUDA out of memory."])
+def test_a_model_that_asks_for_too_much_memory_is_one_line(
+    told: str, honest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*arguments: object, **named: object) -> None:
+        raise RuntimeError(told)
+
+    monkeypatch.setattr(Model, "stream", fails)
+    assert main.main(["generate", "-m", str(honest), "-n", "1"]) == 1
+    assert capsys.readouterr().err == "textgan: error: not enough memory; ask for less, or give the process more\n"
+
+
 # --- what a model names ---------------------------------------------------------------------------------------------
 
 

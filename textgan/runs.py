@@ -21,7 +21,7 @@ from textgan import __version__
 from textgan import config as schema
 from textgan.assemble import Parts, build, model_of, plan_of, settled
 from textgan.config import Config
-from textgan.errors import DivergedError, ElsewhereError, TextganError, UsageError
+from textgan.errors import DivergedError, ElsewhereError, TextganError, UsageError, lacks_memory
 from textgan.files import sweep, writing
 from textgan.lock import ADVICE, alone_in
 from textgan.measure import measure
@@ -44,8 +44,6 @@ from textgan.training.watch import Silence as Silence
 from textgan.training.watch import Watch
 
 RUNS = Path("runs")
-NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "Storage size calculation overflowed")
-"""How torch words it, each on some device."""
 
 
 @dataclass(frozen=True)
@@ -233,8 +231,7 @@ def enough_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not known and not any(words in str(error) for words in NO_MEMORY):
+        if not lacks_memory(error):
             raise
         raise TextganError(
             "not enough memory; lower training.batch, critic.batch, generator.width or critic.width"
