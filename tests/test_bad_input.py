@@ -102,12 +102,12 @@ WITHOUT_RUN = [
     case(
         "disk full of the checkpoint", f"train --corpus bad.txt {SMOKE} --run r", 1,
         r"cannot write to runs/r: File too large; free .* --resume, .* --run", text(real_text()), largest=50_000,
-        leaves=r"cache/(rows|keys)/.*|runs/r/(run\.json|metrics\.jsonl|samples/.*|model/.*)",
+        leaves=r"cache/(rows|keys|sources)/.*|runs/r/(run\.json|metrics\.jsonl|samples/.*|model/.*)",
     ),
     case(
         "more than all memory", f"train --corpus bad.txt {SMOKE} --run r -s training.batch=1000000000000000", 1,
         r"not enough memory: .* lower training\.batch .*, text\.length or text\.max_symbols", text(real_text()),
-        leaves=r"cache/(rows|keys)/.*|runs/r/(run\.json|metrics\.jsonl)",
+        leaves=r"cache/(rows|keys|sources)/.*|runs/r/(run\.json|metrics\.jsonl)",
     ),
     case("generate before any run", "generate", 1, "no trained run under runs/; train one with 'textgan train'"),
     case("report before any run", "report", 1, "no trained run under runs/; train one with 'textgan train'"),
@@ -128,7 +128,7 @@ WITH_RUN = [
     case("changed settings", "train --run first --resume --seed 7", 2, r"\(training\.seed 0 -> 7\); resume it unch"),
     case(
         "flipped bit in the checkpoint", "train --run first --resume --steps 3", 5,
-        rf"{CHECKPOINT}/tensors\.safetensors is damaged .*; restore it", flipped(f"{CHECKPOINT}/tensors.safetensors"),
+        rf"{CHECKPOINT}/tensors\.safetensors is damaged .*; restore one", flipped(f"{CHECKPOINT}/tensors.safetensors"),
     ),
     case(
         "flipped bit in the model", "generate -m runs/first", 5,

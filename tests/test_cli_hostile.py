@@ -201,7 +201,7 @@ def model(folder: Path) -> str:
     space = alphabet.build("piece", Counter(), LINES, length=32, pad="own", max_symbols=300).to_json()
 
     def fill(fresh: Path) -> None:
-        (fresh / "config.json").write_text(files.dump_json({"config": Config().model_dump(mode="json")}))
+        (fresh / "config.json").write_text(files.dump_json({"schema": 1, "config": Config().model_dump(mode="json")}))
         (fresh / "alphabet.json").write_text(files.dump_json(without_tokenizer(space)))
         (fresh / "model.safetensors").write_bytes(b"")
 

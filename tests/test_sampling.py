@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from torch import Tensor
 from textgan import model as models
 from textgan.ahead import ahead
 from textgan.cli.generate import pieces
+from textgan.cli.progress import in_json
 from textgan.config import Config
 from textgan.contract import Output
 from textgan.errors import TextganError
@@ -294,4 +294,4 @@ def test_json_in_pieces_is_json(blocks: list[list[str]], labels: list[str] | Non
     told = {"schema": 1, "model": "run}", "n": 3}
     whole = told | {"samples": [line for block in blocks for line in block]}
     whole |= {} if labels is None else {"labels": labels}
-    assert "".join(pieces(told, iter(blocks), labels)) == json.dumps(whole, ensure_ascii=False) + "\n"
+    assert "".join(pieces(told, iter(blocks), labels)) == in_json(whole) + "\n"

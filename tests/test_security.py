@@ -553,6 +553,7 @@ PARSERS = {
     "textgan.training.distributed": "what the processes of a run tell each other",
     "textgan.bench.startup": "what its own process prints",
     "textgan.bench.plain_startup": "what its own process prints",
+    "textgan.training.distributed": "what the processes of one run tell each other, who trust each other",
 }
 
 

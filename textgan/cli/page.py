@@ -55,6 +55,8 @@ def history(path: Path, draw: Callable[[list[dict[str, Any]]], object]) -> list[
     """The rows of a run's log, of which anyone may have written anything; none where curves cannot be drawn of them."""
     try:
         rows = read_rows(path)
+        if not rows and path.stat().st_size:
+            raise ValueError("no line of it is a row")
         draw(rows)
         return rows
     except (OSError, CorruptError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
