@@ -550,7 +550,6 @@ PARSERS = {
     "textgan.corpora.text.tables": "records of a corpus, a bounded line each",
     "textgan.corpora.cards": "cards that come with textgan",
     "textgan.sweep.results": "settings that this process made",
-    "textgan.training.distributed": "what the processes of a run tell each other",
     "textgan.bench.startup": "what its own process prints",
     "textgan.bench.plain_startup": "what its own process prints",
     "textgan.training.distributed": "what the processes of one run tell each other, who trust each other",
