@@ -33,7 +33,7 @@ LABELS = ["corpus.name=labelled.tsv", "corpus.column=text", "corpus.label_column
 DIGITS = ["corpus.name=digits", "corpus.label_column=", "image.side=8", "image.channels=1", "training.batch=8"]
 
 CASES = {
-    "counts and a critic": ["smoke", *TEXT, "count_critic.pads=unpaid", "count_critic.counted_first=2"],
+    "counts and a critic": ["smoke", *TEXT, *SMALL, "count_critic.pads=unpaid", "count_critic.counted_first=2"],
     "fewer judged than made": ["smoke", *TEXT, *SMALL, "critic.judged=4"],
     "a larger critic batch": ["smoke", *TEXT, *SMALL, "critic.batch=16", "game.objective=relativistic"],
     "labels": ["smoke", *TEXT, *LABELS, "game.condition=projection"],
