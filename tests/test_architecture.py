@@ -49,7 +49,7 @@ ALLOWED = {
     "card": {"config", "figures"},
     "model": BOTTOM
     | {"ahead", "card", "config", "latent", "nets", "spaces", "game", "ranks", "training.sampler", "__version__"},
-    "report": BOTTOM | {"figures", "metrics", "oracles", "pixels"},
+    "report": BOTTOM | {"card", "figures", "metrics", "oracles", "pixels"},
     "kinds": BOTTOM
     | {
         "config",

@@ -33,7 +33,7 @@ LABELS = ["corpus.name=labelled.tsv", "corpus.column=text", "corpus.label_column
 DIGITS = ["corpus.name=digits", "corpus.label_column=", "image.side=8", "image.channels=1", "training.batch=8"]
 
 CASES = {
-    "counts and a critic": ["smoke", *TEXT, "count_critic.pads=unpaid", "count_critic.counted_first=2"],
+    "counts and a critic": ["smoke", *TEXT, *SMALL, "count_critic.pads=unpaid", "count_critic.counted_first=2"],
     "fewer judged than made": ["smoke", *TEXT, *SMALL, "critic.judged=4"],
     "a larger critic batch": ["smoke", *TEXT, *SMALL, "critic.batch=16", "game.objective=relativistic"],
     "labels": ["smoke", *TEXT, *LABELS, "game.condition=projection"],
@@ -99,9 +99,21 @@ def played(parts: Parts, ranks: Ranks) -> dict[str, Tensor]:
 
 
 MANY = ["counts and a critic", "batch norm", "minibatch discrimination", "windows"]
+FIRST = {
+    ("counts and a critic", 2), ("a larger critic batch", 2), ("labels", 2), ("batch norm", 2), ("rewards", 2),
+    ("minibatch discrimination", 4), ("power iterations", 2), ("few labels", 2),
+}  # fmt: skip
+"""What the fast tests look at."""
 
 
-@pytest.mark.parametrize(("case", "count"), [(case, 2) for case in CASES] + [(case, 4) for case in MANY])
+@pytest.mark.parametrize(
+    ("case", "count"),
+    [
+        pytest.param(case, count, marks=[] if (case, count) in FIRST else pytest.mark.slow)
+        for count, cases in ((2, CASES), (4, MANY))
+        for case in cases
+    ],
+)
 def test_steps_on_several_processes_are_those_on_one(case: str, count: int, tmp_path: Path) -> None:
     parts = parts_of(case)
     shares = together(count, partial(played, parts), tmp_path)

@@ -33,20 +33,20 @@ def test_damage_is_one_line_each() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["models", "checkpoints", "corpora", "config", "pictures"])
 def test_much_damage_is_one_line_each(what: str) -> None:
-    done = fuzz(what, 60, seed=100)
+    done = fuzz(what, 25, seed=100)
     assert done.returncode == 0, done.stdout
 
 
 FAULTS = {
     "crash": ("import ctypes; ctypes.string_at(0)", "the interpreter was ended by -11"),
-    "loop": ("fuzz.PATIENCE = 1\n    while True: pass", "endless at"),
+    "loop": ("while True: pass", "endless at"),
     "exception": ("{}['x']", "KeyError: 'x' at"),
     "memory": ("raise MemoryError('not enough memory')", "MemoryError"),
     "two lines": ("print('textgan: error: a\\ntextgan: error: b', file=sys.stderr); return 1", "more than one line"),
     "no line": ("return 5", "no line of error"),
     "other code": ("return 70", "exit code 70"),
     "file elsewhere": ("open('../elsewhere', 'w').close(); return 0", "reached outside: ['open "),
-    "command": ("import os; os.system('true'); return 0", "reached outside: ['os.system "),
+    "command": ("import os; os.system('true'); return 0", "os.system (b'true',)"),
 }
 
 
@@ -54,6 +54,8 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found(fault: str) -> None:
     code, told = FAULTS[fault]
-    done = fuzz("config", 2, setup=f"fuzz.LOADED = ()\ndef broken(command):\n    {code}\nfuzz._main = broken")
+    done = fuzz(
+        "config", 2, setup=f"fuzz.LOADED, fuzz.PATIENCE = (), 1\ndef broken(command):\n    {code}\nfuzz._main = broken"
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert told in done.stdout

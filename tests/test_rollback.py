@@ -105,7 +105,7 @@ def test_a_run_that_diverges_goes_back_and_ends_well_however_often_it_is_killed(
     assert checkpoint.state_of(tmp_path / "whole" / "checkpoints", 6)["rollbacks"] == 3
 
     run = tmp_path / "killed"
-    for at, after in ((3, 0), (3, 1), (3, 1), (5, 0), (5, 1)):
+    for at, after in ((3, 1), (3, 1), (5, 1)):
         with pytest.raises(KeyboardInterrupt):
             train(tiny_text, run, resume=True, watch=Notes(at, after))
     assert train(tiny_text, run, resume=True).step == 6

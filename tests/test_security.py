@@ -20,7 +20,7 @@ from rich.text import Text as Words
 from test_architecture import FILES
 from test_model import FACTS, MODEL, new_model
 
-from textgan import assemble, bounded, files, lock
+from textgan import assemble, bounded, files, lock, runs
 from textgan.card import card, plain
 from textgan.cli import main, page
 from textgan.cli.options import show
@@ -32,6 +32,7 @@ from textgan.corpora.images.prepare import PictureSettings, open_pictures
 from textgan.errors import CorruptError, TextganError, UsageError
 from textgan.model import Model, load
 from textgan.opening import open_corpus, was_opened
+from textgan.report import sweeps
 from textgan.report.document import document, head
 from textgan.report.figures import over_training
 from textgan.report.gallery import curves
@@ -289,6 +290,18 @@ def test_links_to_files_are_followed_as_a_hub_cache_needs(honest: Path, tmp_path
     assert load(tmp_path / "m").generate(3) == MODEL.generate(3)
 
 
+@pytest.mark.parametrize("told", ["DefaultCPUAllocator: can't allocate memory: you tried to", "CUDA out of memory."])
+def test_a_model_that_asks_for_too_much_memory_is_one_line(
+    told: str, honest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*arguments: object, **named: object) -> None:
+        raise RuntimeError(told)
+
+    monkeypatch.setattr(Model, "stream", fails)
+    assert main.main(["generate", "-m", str(honest), "-n", "1"]) == 1
+    assert capsys.readouterr().err == "textgan: error: not enough memory; ask for less, or give the process more\n"
+
+
 # --- what a model names ---------------------------------------------------------------------------------------------
 
 
@@ -365,6 +378,24 @@ def test_rows_of_which_nothing_can_be_drawn_are_left_out_of_a_page(
     assert "cannot be read; the page shows no training curves" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"generator": {"gradient_norm": None}}, {"generator": 5}, {"critic": [1]}, {"critic": {"gradient_norm": 1.0}},
+        {"evaluation": 5}, {"evaluation": {"unique": {"value": "x", "floor": 1}}}, {"evaluation": {"critic": [1]}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_rows_that_no_training_writes_do_not_keep_a_run_from_going_on(row: dict[str, Any]) -> None:
+    critic = {"objective": -0.8, "score_real": 1.0, "score_fake": 0.2, "gradient_norm": 2.0}
+    losses = [{"step": step, "generator": {"gradient_norm": 0.1}, "critic": critic} for step in range(1, 20)]
+    odd, plainly = (health.Ward(lambda row: None, pytest.fail, 1, 1) for _ in range(2))
+    odd.begin([*losses[:9], {"step": 9} | row, *losses[9:]])
+    plainly.begin(losses)
+    assert (odd.health.critic, odd.health.past) == (critic, plainly.health.past)
+    odd({"step": 20, "generator": {"gradient_norm": 0.1}})
+
+
 def test_settings_may_be_those_of_a_model_folder(honest: Path) -> None:
     assert resolve(str(honest)).config.generator == MODEL.config.generator
 
@@ -424,6 +455,20 @@ def test_names_are_nothing_but_text_in_a_card() -> None:
     assert not re.search(r"(?<!\\)[<>\[\]|`](?=script|a\]|\(javascript|x)", text)
     assert "://" not in text
     assert "\x1b" not in text
+
+
+def test_names_are_nothing_but_text_in_the_table_of_a_sweep() -> None:
+    failed = "![x](http://x) www.x.org |"
+    row = sweeps.Row(("a|b",), 1, {failed: 1}, {}, {}, None, None)
+    text = sweeps.markdown(sweeps.Summary("s", ("x",), (), (row,), {}))
+    assert "a\\|b" in text
+    assert r"1 failed: !\[x\](http:\//x) www\.x.org \|" in text
+
+
+@pytest.mark.parametrize("name", ["a\0b.txt", "a\ud800b.txt", "a\x1bb.txt"])
+def test_any_name_makes_a_folder_of_a_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert runs.make_run_folder(Config.model_validate({"corpus": {"name": name}})).name.startswith("a_b-quick-")
 
 
 def test_names_are_nothing_but_text_in_a_page() -> None:

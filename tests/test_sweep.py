@@ -546,13 +546,13 @@ def test_the_table_in_markdown_and_on_a_terminal(tmp_path: Path) -> None:
         "|---|--:|--:|--:|--:|--:|--:|",
         "| a | 0.600 ± 0.141 (2 of 3) | 0.100 (1 of 3) | 3 | 1 | 15 | 1.50 |",
         "| a, real | 0.300 | - |  |  |  |  |",
-        "| b\\|&lt;b&gt; | 0.900 (1 of 3) | 0.300 (1 of 3) | 3 | 2 | 4,000 | 0.30 |",
-        "| b\\|&lt;b&gt;, real | 0.250 | - |  |  |  |  |",
+        "| b\\|\\<b\\> | 0.900 (1 of 3) | 0.300 (1 of 3) | 3 | 2 | 4,000 | 0.30 |",
+        "| b\\|\\<b\\>, real | 0.250 | - |  |  |  |  |",
         "",
         "mean ± standard deviation over seeds; 50 samples of each; 1,200 rows of reference; minutes of processor time.",
         "",
         "- a: 1 failed: diverged",
-        "- b\\|&lt;b&gt;: 2 failed: disk \\| full",
+        "- b\\|\\<b\\>: 2 failed: disk \\| full",
         "",
     ]
     shown = printed(found, 100)

@@ -16,7 +16,7 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any, NoReturn
 
-SETTINGS = 1 << 20  # of a file of settings, or a manifest [bytes]
+SETTINGS = 1 << 20  # of a file of settings, or a lock [bytes]
 TEXT = 1 << 24  # of what is parsed at once: the largest alphabet and tokenizer have less [bytes]
 LOG = 1 << 28  # of a run's log: a million rows [bytes]
 HEADER = 1 << 20  # of a file of tensors: ten thousand names [bytes]

@@ -66,7 +66,7 @@ Trained on {corpus["train"]:,} rows of: {plain(corpus["facts"]["title"])}. {spac
 def plain(text: object) -> str:
     """Write a name from elsewhere into Markdown as nothing but text: no markup, no link, no line of its own."""
     shown = "".join(char if char.isprintable() else "\ufffd" for char in str(text))
-    return re.sub(r"[\\`*\[\]<>&|~]|(?<=:)/(?=/)", r"\\\g<0>", shown)
+    return re.sub(r"(?i)[\\`*\[\]<>&|~]|(?<=:)/(?=/)|(?<=www)\.", r"\\\g<0>", shown)
 
 
 def _labels(labels: Sequence[str]) -> str:

@@ -52,6 +52,15 @@ class FormatError(TextganError):
     """A file says that it is of a format which this textgan does not read. Exit code 1."""
 
 
+NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "Storage size calculation overflowed")
+"""How torch words it, each on some device."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an error is a lack of memory, however it is told."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
+
+
 def near_miss(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the closest known name, else "; known: a, b, c"."""
     known = sorted(known)

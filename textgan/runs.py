@@ -21,7 +21,7 @@ from textgan import __version__
 from textgan import config as schema
 from textgan.assemble import Parts, build, model_of, plan_of, settled
 from textgan.config import Config
-from textgan.errors import DivergedError, ElsewhereError, TextganError, UsageError
+from textgan.errors import DivergedError, ElsewhereError, TextganError, UsageError, lacks_memory
 from textgan.files import make_folder, sweep, writing
 from textgan.lock import ADVICE, alone_in
 from textgan.measure import measure
@@ -44,8 +44,6 @@ from textgan.training.watch import Silence as Silence
 from textgan.training.watch import Watch
 
 RUNS = Path("runs")
-NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "Storage size calculation overflowed")
-"""How torch words it, each on some device."""
 
 
 @dataclass(frozen=True)
@@ -233,8 +231,7 @@ def enough_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not known and not any(words in str(error) for words in NO_MEMORY):
+        if not lacks_memory(error):
             raise
         raise TextganError(
             "not enough memory; lower training.batch, critic.batch, generator.width or critic.width"
@@ -243,7 +240,8 @@ def enough_memory() -> Iterator[None]:
 
 def make_run_folder(config: Config) -> Path:
     """Make the folder of a new run: runs/CORPUS-PRESET-DATE-TIME, numbered where another run has that name."""
-    corpus = Path(config.corpus.name).stem or "corpus"
+    stem = Path(config.corpus.name).stem or "corpus"
+    corpus = "".join(char if char.isprintable() else "_" for char in stem)  # no folder can have NUL in its name
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     name, numbers = f"{corpus}-{Path(config.preset).stem}-{stamp}", itertools.count(1)
     folder = RUNS / name

@@ -14,7 +14,7 @@ import click
 
 from textgan import __version__
 from textgan.cli.progress import is_first, printable
-from textgan.errors import ElsewhereError, TextganError, UsageError, near_miss
+from textgan.errors import ElsewhereError, TextganError, UsageError, lacks_memory, near_miss
 
 LONGEST = 2000  # of an error. [characters]
 
@@ -110,7 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         return _fail(_trouble(error), 1)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
         return _fail("not enough memory; ask for less, or give the process more", 1)
 
 

@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from textgan import card
 from textgan.report.charts import HEIGHT, LINE, WIDTH, Axis, Series, lines
 from textgan.report.markup import plain
 
@@ -118,13 +119,13 @@ def markdown(summary: Summary) -> str:
     """Return the table in Markdown, with its counts, and how cells failed."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+        return "| " + " | ".join(card.plain(cell) for cell in cells) + " |"
 
     first = len(_settings(summary))
     head = _head(summary)
     rule = "|" + "|".join("---" if i < first else "--:" for i in range(len(head))) + "|"
     failed = [
-        f"- {_escaped(label(summary, row))}: {count} failed: {_escaped(failure)}"
+        f"- {card.plain(label(summary, row))}: {count} failed: {card.plain(failure)}"
         for row in summary.rows
         for failure, count in row.failures.items()
     ]
@@ -260,11 +261,6 @@ def _key(i: int, text: str) -> str:
     """A line of the legend, under the chart."""
     at = HEIGHT + (i + 1) * (LINE + 3)
     return f'<path class="{_kind(i)}" d="M10 {at - 4:g}h28"/><text x="46" y="{at:g}">{plain(text)}</text>'
-
-
-def _escaped(text: str) -> str:
-    """Keep a text within its cell, and free of HTML."""
-    return plain(text).replace("|", "\\|").replace("\n", " ")
 
 
 def _told(value: float) -> str:

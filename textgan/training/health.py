@@ -11,6 +11,7 @@ import copy
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
@@ -237,10 +238,15 @@ class Ward:
             self.tell(f"step {row['step']:,}: {text}")
 
     def begin(self, rows: Iterable[Row]) -> None:
-        """Judge a log from its first row, as if all before had not been; nothing is told of it again."""
+        """Judge a log from its first row, as if all before had not been; nothing is told of it again.
+
+        A row that does not hold what training writes, as anyone may have written one, is passed over.
+        """
         self.health = Health()
         for row in rows:
-            self.judge(row)
+            with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                Health()({"generator": {"gradient_norm": 1.0}} | row)  # before anything of it is remembered
+                self.judge(row)
 
     def judge(self, row: Row) -> list[Alarm]:
         """Judge a row; one out of turn, the last of an interrupted run, leaves no trace in what comes after it."""
