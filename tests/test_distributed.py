@@ -16,14 +16,25 @@ from processes import together
 from sentences import LINES
 from torch import Tensor
 
-from textgan import assemble
+from textgan import assemble, runs
 from textgan.assemble import Parts, build, plan_of
+from textgan.cli.main import main
 from textgan.errors import ElsewhereError, TextganError, UsageError
-from textgan.ranks import ALONE, Ranks
+from textgan.ranks import ALONE, Ranks, mean, sharing
 from textgan.settings import resolve
 from textgan.shares import check_shares
 from textgan.training import distributed
-from textgan.training.distributed import REASONS, agreed, by_all, by_first, collected, compare, spread
+from textgan.training.distributed import (
+    REASONS,
+    agreed,
+    by_all,
+    by_first,
+    check_device,
+    collected,
+    compare,
+    joined,
+    spread,
+)
 from textgan.training.loop import play_step
 
 TEXT = ["corpus.name=lines.txt", "corpus.processes=1", "text.length=12", "text.cut=line", "training.batch=8"]
@@ -112,6 +123,21 @@ def test_steps_on_several_processes_are_those_on_one(case: str, count: int, tmp_
             torch.testing.assert_close(share[name], value, rtol=1e-10, atol=1e-10, msg=name)
     for share in shares[1:]:
         assert all(torch.equal(share[name], shares[0][name]) for name in alone)  # bit for bit
+
+
+def test_a_mean_has_the_same_bits_in_all_and_the_derivative_of_its_own_rows(tmp_path: Path) -> None:
+    values = torch.tensor([[1.0, 1e-8, -3e7], [-0.9999999, 1e8, 3e7 + 4]], dtype=torch.float32)
+
+    def means(ranks: Ranks) -> dict[str, Tensor]:
+        own = values[ranks.rank].clone().requires_grad_(True)
+        with sharing(ranks):
+            found = mean(own)
+        (derivative,) = torch.autograd.grad(found.square().sum(), own)
+        return {"mean": found.detach(), "derivative": derivative}
+
+    for share in together(2, means, tmp_path):
+        assert torch.equal(share["mean"], values.sum(0) / 2)
+        assert torch.equal(share["derivative"], 2 * share["mean"])
 
 
 def test_a_state_goes_from_the_first_process_to_all(tmp_path: Path) -> None:
@@ -232,3 +258,88 @@ def test_what_processes_cannot_share_is_refused(count: int, settings: list[str],
     check_shares(config, ALONE)
     with pytest.raises(UsageError, match=told):
         check_shares(config, Ranks(0, count))
+
+
+PLACE = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("WORLD_SIZE", "two", "WORLD_SIZE='two'"),
+        ("WORLD_SIZE", "0", "WORLD_SIZE='0'"),
+        ("RANK", None, "RANK='missing'"),
+        ("RANK", "-1", "RANK='-1'"),
+        ("RANK", "2", "RANK=2, WORLD_SIZE=2"),
+        ("LOCAL_RANK", "x", "LOCAL_RANK='x'"),
+        ("MASTER_ADDR", None, "MASTER_ADDR is missing"),
+        ("MASTER_PORT", None, "MASTER_PORT='missing'"),
+        ("MASTER_PORT", "65536", "MASTER_PORT='65536'"),
+    ],
+)
+def test_what_torchrun_does_not_say_is_refused_in_one_line(
+    name: str, value: str | None, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for each, usual in PLACE.items():
+        monkeypatch.setenv(each, usual)
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+    assert main(["train", "-c", "smoke", "-r", "./refused"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f" {told}: not what torchrun tells" in line
+    assert not Path("refused").exists()
+
+
+def test_one_process_needs_no_place_and_is_never_silent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (PLACE | {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "1"}).items():
+        monkeypatch.setenv(name, value)
+    with joined(1) as ranks:
+        assert ranks == ALONE
+    assert main(["train", "--step", "x"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_of_several_processes_only_training_is_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (PLACE | {"RANK": "1"}).items():
+        monkeypatch.setenv(name, value)
+    for command in ("generate", "report", "sweep"):
+        assert main([command]) == 2
+        assert f"{command} is the work of one process" in capsys.readouterr().err
+    assert main(["train", "-c", "smoke", "--corpus", "lines.txt", "--dry-run", "--json"]) == 0
+    assert capsys.readouterr().out == ""  # the first says it
+
+
+def test_a_run_that_may_be_started_anew_needs_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
+    with pytest.raises(UsageError, match="name it with -r"):
+        runs.train(resolve("smoke", overrides=["corpus.name=lines.txt"]).config)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "told"),
+    [
+        ("cpu", 0, None),
+        ("cuda", 2, None),
+        ("cuda", 1, "2 processes have 1 GPUs here"),
+        ("cuda:1", 2, "training.device: cuda:1 cannot be had by several processes"),
+        ("mps", 0, "training.device: mps"),
+    ],
+)
+def test_each_process_has_a_device_of_its_own(
+    device: str, gpus: int, told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    check_device(torch.device(device), ALONE)
+    if told is None:
+        check_device(torch.device(device), Ranks(0, 2))
+    else:
+        with pytest.raises(UsageError, match=told):
+            check_device(torch.device(device), Ranks(0, 2))

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -28,18 +29,19 @@ Result = TypeVar("Result")
 def joined(patience: float) -> Iterator[Ranks]:
     """Meet the other processes of a run, as RANK, WORLD_SIZE and MASTER_ADDR say; without them a process is alone.
 
-    On a GPU each takes that of its LOCAL_RANK. What is said in words and counted goes by gloo over the CPU.
+    Where there are GPUs each takes that of its LOCAL_RANK. What is said in words and counted goes by gloo over the CPU.
 
     Args:
         patience: how long to wait for the others, at every exchange. [s]
 
     Raises:
-        UsageError: there are more processes than GPUs.
+        UsageError: the environment does not say which process this is.
         TextganError: the others cannot be reached, or are lost.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if _of_environment("WORLD_SIZE", "1", least=1) == 1:
         yield ALONE
         return
+    _check_environment()
     with _reachable():
         _meet(_backend(), datetime.timedelta(seconds=patience))
         try:
@@ -65,24 +67,64 @@ def _meet(backend: str, patience: datetime.timedelta) -> None:
     distributed.group.WORLD.set_timeout(patience)
 
 
+def _check_environment() -> None:
+    rank, count = _of_environment("RANK"), _of_environment("WORLD_SIZE")
+    if rank >= count:
+        raise _unclear(f"RANK={rank}, WORLD_SIZE={count}")
+    if "MASTER_ADDR" not in os.environ:
+        raise _unclear("MASTER_ADDR is missing")
+    _of_environment("MASTER_PORT")
+    local_rank()
+
+
+def _of_environment(name: str, default: str = "missing", *, least: int = 0) -> int:
+    """Return a number that torchrun sets."""
+    told = os.environ.get(name, default)
+    if not (re.fullmatch("[0-9]{1,5}", told) and least <= int(told) < 1 << 16):
+        raise _unclear(f"{name}={told!r}")
+    return int(told)
+
+
+def _unclear(told: str) -> UsageError:
+    return UsageError(f"{told}: not what torchrun tells the processes of a run; use torchrun, or unset WORLD_SIZE")
+
+
 def _backend() -> str:
     if not torch.cuda.is_available():
         return "gloo"
-    local, gpus = local_rank(), torch.cuda.device_count()
-    if local >= gpus:
-        raise UsageError(f"there are {gpus} GPUs here for more processes; start {gpus} a machine (--nproc-per-node)")
-    torch.cuda.set_device(local)
+    if local_rank() < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank())
     return "cpu:gloo,cuda:nccl"
+
+
+def check_device(device: torch.device, ranks: Ranks) -> None:
+    """Refuse a device that this process cannot have for itself, or by which processes cannot meet.
+
+    Raises:
+        UsageError: in every process of a machine that has fewer GPUs than processes, and of all where it is no GPU.
+    """
+    if ranks.count == 1 or device.type == "cpu":
+        return
+    if device.type != "cuda" or device.index is not None:
+        raise UsageError(f"training.device: {device} cannot be had by several processes; use cuda, a GPU each, or cpu")
+    gpus, here = torch.cuda.device_count(), _of_environment("LOCAL_WORLD_SIZE", str(local_rank() + 1))
+    if here > gpus:
+        raise UsageError(f"{here} processes have {gpus} GPUs here; start {gpus} a machine (--nproc-per-node)")
 
 
 def local_rank() -> int:
     """Return which process of its machine this is."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    return _of_environment("LOCAL_RANK", "0")
+
+
+def restarts() -> int:
+    """Return how often torchrun may start this process anew."""
+    return _of_environment("TORCHELASTIC_MAX_RESTARTS", "0")
 
 
 def restarted() -> bool:
     """Return whether torchrun started this process anew after another was lost."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return _of_environment("TORCHELASTIC_RESTART_COUNT", "0") > 0
 
 
 @contextmanager
