@@ -6,15 +6,18 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import torch
 from processes import together
 from sentences import LINES
 from torch import Tensor
+from torch._C._distributed_c10d import HashStore
 
 from textgan import assemble, runs
 from textgan.assemble import Parts, build, plan_of
@@ -161,6 +164,28 @@ def test_one_that_is_slow_is_waited_for_once_all_are_connected(tmp_path: Path, m
         return {"reason": torch.tensor(REASONS.index(agreed("minutes", ranks)))}
 
     assert len(together(2, slow, tmp_path)) == 2
+
+
+def test_words_of_processes_that_have_ended_are_not_taken_for_there() -> None:
+    """A store that served an attempt before, as torchrun's does."""
+    store, patience = HashStore(), datetime.timedelta(seconds=10)
+
+    def attempt(late: float) -> list[bool]:
+        def meet(rank: int) -> bool:
+            time.sleep(late * rank)
+            own = distributed._of_these(store, rank, 3, patience)
+            assert late == 0 or time.monotonic() - began > 2 * late  # the last is there
+            fresh = not any(own.check([f"address {other}"]) for other in range(3))
+            barrier.wait(10)
+            own.set(f"address {rank}", "")
+            barrier.wait(10)
+            return fresh and own.check([f"address {other}" for other in range(3)])
+
+        began, barrier = time.monotonic(), Barrier(3)
+        with ThreadPoolExecutor(3) as pool:
+            return list(pool.map(meet, range(3)))
+
+    assert attempt(0) == attempt(0.1) == [True] * 3
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["ends", "hangs"])

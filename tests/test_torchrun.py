@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from textgan import runs
+from textgan.config import Config
 from textgan.settings import resolve
 
 pytestmark = pytest.mark.slow
@@ -49,7 +50,7 @@ def train(count: int, run: Path) -> list[int]:
     return launched(count, lambda: _train(run, config))
 
 
-def _train(run: Path, config: runs.Config) -> None:
+def _train(run: Path, config: Config) -> None:
     torch.set_num_threads(1)
     assert runs.train(config, run, resume=True).step == STEPS
 

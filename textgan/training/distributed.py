@@ -7,12 +7,15 @@ import hashlib
 import json
 import os
 import re
+import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from textgan.errors import ElsewhereError, TextganError, UsageError
@@ -21,6 +24,7 @@ from textgan.ranks import ALONE, Ranks
 REASONS = (None, "minutes", "SIGINT", "SIGTERM", "finished")
 """Why a run stops; of several processes' reasons the last in this order is all of theirs."""
 CONNECTING = datetime.timedelta(seconds=30)  # of processes that are all there
+POLL = 0.02  # of the first, for the others. [s]
 LOST = "another process of this run ended or cannot be reached; add --resume to go on from the last checkpoint"
 Result = TypeVar("Result")
 
@@ -58,13 +62,39 @@ def _meet(backend: str, patience: datetime.timedelta) -> None:
     Raises:
         RuntimeError: they do not connect.
     """
-    store, rank, count = next(rendezvous("env://", timeout=patience))
-    store.set(f"here {rank}", "")
-    store.wait([f"here {other}" for other in range(count)], patience)
+    whole, rank, count = next(rendezvous("env://", timeout=patience))
+    store = _of_these(whole, rank, count, patience)
     distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=CONNECTING)
     distributed.all_reduce(torch.zeros(()))
     assert distributed.group.WORLD is not None
     distributed.group.WORLD.set_timeout(patience)
+
+
+def _of_these(store: Store, rank: int, count: int, patience: datetime.timedelta) -> Store:
+    """Wait for all processes, and return what of a store is theirs alone.
+
+    torchrun keeps one store however often it starts processes anew: what lies there may be of some that have ended. So
+    each leaves a word that no other ever has, the first answers each with its own, and that is what is taken for there.
+
+    Raises:
+        RuntimeError, TextganError: they are not all there in time.
+    """
+    word, end = uuid.uuid4().hex, time.monotonic() + patience.total_seconds()
+    store.set(f"word {rank}", word)
+    if rank:
+        store.wait([word], patience)
+        word = store.get(word).decode()
+        store.set(f"{word} {rank}", "")
+    there = [f"{word} {other}" for other in range(1, count)]
+    while rank == 0 and not store.check(there):
+        for other in range(1, count):
+            if store.check([f"word {other}"]):
+                store.set(store.get(f"word {other}").decode(), word)
+        if time.monotonic() > end:
+            raise TextganError(LOST)
+        time.sleep(POLL)
+    store.wait(there, patience)
+    return PrefixStore(word, store)
 
 
 def _check_environment() -> None:
