@@ -6,24 +6,38 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import torch
 from processes import together
 from sentences import LINES
 from torch import Tensor
+from torch._C._distributed_c10d import HashStore
 
-from textgan import assemble
+from textgan import assemble, runs
 from textgan.assemble import Parts, build, plan_of
+from textgan.cli.main import main
 from textgan.errors import ElsewhereError, TextganError, UsageError
-from textgan.ranks import ALONE, Ranks
+from textgan.ranks import ALONE, Ranks, mean, sharing
 from textgan.settings import resolve
 from textgan.shares import check_shares
 from textgan.training import distributed
-from textgan.training.distributed import REASONS, agreed, by_all, by_first, collected, compare, spread
+from textgan.training.distributed import (
+    REASONS,
+    agreed,
+    by_all,
+    by_first,
+    check_device,
+    collected,
+    compare,
+    joined,
+    spread,
+)
 from textgan.training.loop import play_step
 
 TEXT = ["corpus.name=lines.txt", "corpus.processes=1", "text.length=12", "text.cut=line", "training.batch=8"]
@@ -126,6 +140,21 @@ def test_steps_on_several_processes_are_those_on_one(case: str, count: int, tmp_
         assert all(torch.equal(share[name], shares[0][name]) for name in alone)  # bit for bit
 
 
+def test_a_mean_has_the_same_bits_in_all_and_the_derivative_of_its_own_rows(tmp_path: Path) -> None:
+    values = torch.tensor([[1.0, 1e-8, -3e7], [-0.9999999, 1e8, 3e7 + 4]], dtype=torch.float32)
+
+    def means(ranks: Ranks) -> dict[str, Tensor]:
+        own = values[ranks.rank].clone().requires_grad_(True)
+        with sharing(ranks):
+            found = mean(own)
+        (derivative,) = torch.autograd.grad(found.square().sum(), own)
+        return {"mean": found.detach(), "derivative": derivative}
+
+    for share in together(2, means, tmp_path):
+        assert torch.equal(share["mean"], values.sum(0) / 2)
+        assert torch.equal(share["derivative"], 2 * share["mean"])
+
+
 def test_a_state_goes_from_the_first_process_to_all(tmp_path: Path) -> None:
     parts = parts_of("labels")
     first = parts.state.tensors() | {"flags": torch.tensor([True, False]), "none": torch.zeros(0, 3)}
@@ -147,6 +176,28 @@ def test_one_that_is_slow_is_waited_for_once_all_are_connected(tmp_path: Path, m
         return {"reason": torch.tensor(REASONS.index(agreed("minutes", ranks)))}
 
     assert len(together(2, slow, tmp_path)) == 2
+
+
+def test_words_of_processes_that_have_ended_are_not_taken_for_there() -> None:
+    """A store that served an attempt before, as torchrun's does."""
+    store, patience = HashStore(), datetime.timedelta(seconds=10)
+
+    def attempt(late: float) -> list[bool]:
+        def meet(rank: int) -> bool:
+            time.sleep(late * rank)
+            own = distributed._of_these(store, rank, 3, patience)
+            assert late == 0 or time.monotonic() - began > 2 * late  # the last is there
+            fresh = not any(own.check([f"address {other}"]) for other in range(3))
+            barrier.wait(10)
+            own.set(f"address {rank}", "")
+            barrier.wait(10)
+            return fresh and own.check([f"address {other}" for other in range(3)])
+
+        began, barrier = time.monotonic(), Barrier(3)
+        with ThreadPoolExecutor(3) as pool:
+            return list(pool.map(meet, range(3)))
+
+    assert attempt(0) == attempt(0.1) == [True] * 3
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["ends", "hangs"])
@@ -244,3 +295,88 @@ def test_what_processes_cannot_share_is_refused(count: int, settings: list[str],
     check_shares(config, ALONE)
     with pytest.raises(UsageError, match=told):
         check_shares(config, Ranks(0, count))
+
+
+PLACE = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("WORLD_SIZE", "two", "WORLD_SIZE='two'"),
+        ("WORLD_SIZE", "0", "WORLD_SIZE='0'"),
+        ("RANK", None, "RANK='missing'"),
+        ("RANK", "-1", "RANK='-1'"),
+        ("RANK", "2", "RANK=2, WORLD_SIZE=2"),
+        ("LOCAL_RANK", "x", "LOCAL_RANK='x'"),
+        ("MASTER_ADDR", None, "MASTER_ADDR is missing"),
+        ("MASTER_PORT", None, "MASTER_PORT='missing'"),
+        ("MASTER_PORT", "65536", "MASTER_PORT='65536'"),
+    ],
+)
+def test_what_torchrun_does_not_say_is_refused_in_one_line(
+    name: str, value: str | None, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for each, usual in PLACE.items():
+        monkeypatch.setenv(each, usual)
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+    assert main(["train", "-c", "smoke", "-r", "./refused"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f" {told}: not what torchrun tells" in line
+    assert not Path("refused").exists()
+
+
+def test_one_process_needs_no_place_and_is_never_silent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (PLACE | {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "1"}).items():
+        monkeypatch.setenv(name, value)
+    with joined(1) as ranks:
+        assert ranks == ALONE
+    assert main(["train", "--step", "x"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_of_several_processes_only_training_is_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (PLACE | {"RANK": "1"}).items():
+        monkeypatch.setenv(name, value)
+    for command in ("generate", "report", "sweep"):
+        assert main([command]) == 2
+        assert f"{command} is the work of one process" in capsys.readouterr().err
+    assert main(["train", "-c", "smoke", "--corpus", "lines.txt", "--dry-run", "--json"]) == 0
+    assert capsys.readouterr().out == ""  # the first says it
+
+
+def test_a_run_that_may_be_started_anew_needs_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
+    with pytest.raises(UsageError, match="name it with -r"):
+        runs.train(resolve("smoke", overrides=["corpus.name=lines.txt"]).config)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "told"),
+    [
+        ("cpu", 0, None),
+        ("cuda", 2, None),
+        ("cuda", 1, "2 processes have 1 GPUs here"),
+        ("cuda:1", 2, "training.device: cuda:1 cannot be had by several processes"),
+        ("mps", 0, "training.device: mps"),
+    ],
+)
+def test_each_process_has_a_device_of_its_own(
+    device: str, gpus: int, told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    check_device(torch.device(device), ALONE)
+    if told is None:
+        check_device(torch.device(device), Ranks(0, 2))
+    else:
+        with pytest.raises(UsageError, match=told):
+            check_device(torch.device(device), Ranks(0, 2))

@@ -89,7 +89,7 @@ def mean(x: Tensor) -> Tensor:
         return x
     whole = x.detach().clone()
     distributed.all_reduce(whole)
-    return x + (whole / ranks.count - x.detach())
+    return whole / ranks.count + (x - x.detach())  # to the bit the same in all
 
 
 def gathered(x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 
 from textgan import __version__
 from textgan import config as schema
-from textgan.assemble import Parts, build, model_of, plan_of, settled
+from textgan.assemble import Parts, build, choose_device, model_of, plan_of, settled
 from textgan.config import Config
 from textgan.errors import DivergedError, ElsewhereError, TextganError, UsageError, lacks_memory
 from textgan.files import make_folder, sweep, writing
@@ -31,7 +31,7 @@ from textgan.resuming import RECORDED, changes, nothing_left, restore, starting_
 from textgan.room import check_room
 from textgan.shares import check_corpus_alike, check_shares, first_config, share_state
 from textgan.training import checkpoint, health
-from textgan.training.distributed import by_all, by_first, compare, in_turns, joined, restarted
+from textgan.training.distributed import by_all, by_first, check_device, compare, in_turns, joined, restarted, restarts
 from textgan.training.health import Ward
 from textgan.training.interrupt import Interrupt
 from textgan.training.loop import Ending, Hooks
@@ -95,6 +95,7 @@ def train(
 
 def _train(config: Config, begin: Callable[[ExitStack, Watch], dict[str, Any]], watch: Watch, ranks: Ranks) -> Outcome:
     check_shares(config, ranks)
+    by_all(ranks, lambda: check_device(choose_device(config.training.device), ranks))
     with ExitStack() as held, flushed_denormals(), enough_memory():
         place = by_first(ranks, partial(begin, held, watch))
         folder, start, ended = Path(place["folder"]), place["step"], place["ended"]
@@ -117,6 +118,8 @@ def _begin(
     config: Config, run: Path | None, resume: bool, allow_changes: bool, held: ExitStack, watch: Watch
 ) -> dict[str, Any]:
     """Take the folder of a run, until `held` is left, and say where it stands."""
+    if run is None and restarts():
+        raise UsageError("torchrun may start this run anew (--max-restarts): name it with -r, for it to go on then")
     folder = run or make_run_folder(config)
     held.enter_context(alone_in(folder))
     start, ended = starting_step(folder, config, resume, watch, allow_changes), None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import click
 
 from textgan import __version__
-from textgan.cli.progress import is_first, printable
+from textgan.cli.progress import is_alone, is_first, is_first_here, printable
 from textgan.errors import ElsewhereError, TextganError, UsageError, lacks_memory, near_miss
 
 LONGEST = 2000  # of an error. [characters]
@@ -88,8 +88,13 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def textgan() -> None:
+@click.pass_context
+def textgan(ctx: click.Context) -> None:
     """Train, sample, measure and compare GANs: on discrete sequences, as text, DNA and molecules, and on pictures."""
+    if ctx.invoked_subcommand != "train" and not is_alone():
+        raise UsageError(
+            f"{ctx.invoked_subcommand} is the work of one process; start it without torchrun, or unset WORLD_SIZE"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,7 +134,7 @@ def _fail(message: str, code: int) -> int:
     if len(message) > LONGEST:  # a name from elsewhere is so long; the end says what to do
         message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
     where = "" if is_first() else f"process {os.environ['RANK']}: "
-    if code != UsageError.exit_code or os.environ.get("LOCAL_RANK", "0") == "0":
+    if code != UsageError.exit_code or is_first_here():
         click.echo(printable(f"textgan: error: {where}{message}"), err=True)
     return code
 

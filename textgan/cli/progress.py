@@ -25,9 +25,19 @@ LINE_EVERY = 30.0  # seconds between plain progress lines
 PREPARING_EVERY = 3.0  # seconds between those on a text that is read
 
 
+def is_alone() -> bool:
+    """Return whether this process has its work for itself, as it has unless torchrun started several."""
+    return os.environ.get("WORLD_SIZE", "1") == "1"
+
+
 def is_first() -> bool:
     """Return whether this process speaks for its run: it is the only one, or torchrun's first."""
-    return os.environ.get("RANK", "0") == "0"
+    return is_alone() or os.environ.get("RANK", "0") == "0"
+
+
+def is_first_here() -> bool:
+    """Return whether this process speaks for those of its machine."""
+    return is_alone() or not re.fullmatch("[1-9][0-9]*", os.environ.get("LOCAL_RANK", "0"))
 
 
 class Pace:

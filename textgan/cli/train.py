@@ -78,7 +78,8 @@ def train(
         preset_or_file = "semi_supervised"
     config = resolved(preset_or_file, overrides, _keys(flags)).config
     if dry_run:
-        _describe(config, as_json)
+        if is_first():
+            _describe(config, as_json)
         return
     outcome = _train(config, folder, resume, allow_changes)
     if as_json and is_first():

@@ -6,12 +6,16 @@ import datetime
 import hashlib
 import json
 import os
+import re
+import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from textgan.errors import ElsewhereError, TextganError, UsageError
@@ -20,6 +24,7 @@ from textgan.ranks import ALONE, Ranks
 REASONS = (None, "minutes", "SIGINT", "SIGTERM", "finished")
 """Why a run stops; of several processes' reasons the last in this order is all of theirs."""
 CONNECTING = datetime.timedelta(seconds=30)  # of processes that are all there
+POLL = 0.02  # of the first, for the others. [s]
 LOST = "another process of this run ended or cannot be reached; add --resume to go on from the last checkpoint"
 Result = TypeVar("Result")
 
@@ -28,18 +33,19 @@ Result = TypeVar("Result")
 def joined(patience: float) -> Iterator[Ranks]:
     """Meet the other processes of a run, as RANK, WORLD_SIZE and MASTER_ADDR say; without them a process is alone.
 
-    On a GPU each takes that of its LOCAL_RANK. What is said in words and counted goes by gloo over the CPU.
+    Where there are GPUs each takes that of its LOCAL_RANK. What is said in words and counted goes by gloo over the CPU.
 
     Args:
         patience: how long to wait for the others, at every exchange. [s]
 
     Raises:
-        UsageError: there are more processes than GPUs.
+        UsageError: the environment does not say which process this is.
         TextganError: the others cannot be reached, or are lost.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if _of_environment("WORLD_SIZE", "1", least=1) == 1:
         yield ALONE
         return
+    _check_environment()
     with _reachable():
         _meet(_backend(), datetime.timedelta(seconds=patience))
         try:
@@ -56,33 +62,99 @@ def _meet(backend: str, patience: datetime.timedelta) -> None:
     Raises:
         RuntimeError: they do not connect.
     """
-    store, rank, count = next(rendezvous("env://", timeout=patience))
-    store.set(f"here {rank}", "")
-    store.wait([f"here {other}" for other in range(count)], patience)
+    whole, rank, count = next(rendezvous("env://", timeout=patience))
+    store = _of_these(whole, rank, count, patience)
     distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=CONNECTING)
     distributed.all_reduce(torch.zeros(()))
     assert distributed.group.WORLD is not None
     distributed.group.WORLD.set_timeout(patience)
 
 
+def _of_these(store: Store, rank: int, count: int, patience: datetime.timedelta) -> Store:
+    """Wait for all processes, and return what of a store is theirs alone.
+
+    torchrun keeps one store however often it starts processes anew: what lies there may be of some that have ended. So
+    each leaves a word that no other ever has, the first answers each with its own, and that is what is taken for there.
+
+    Raises:
+        RuntimeError, TextganError: they are not all there in time.
+    """
+    word, end = uuid.uuid4().hex, time.monotonic() + patience.total_seconds()
+    store.set(f"word {rank}", word)
+    if rank:
+        store.wait([word], patience)
+        word = store.get(word).decode()
+        store.set(f"{word} {rank}", "")
+    there = [f"{word} {other}" for other in range(1, count)]
+    while rank == 0 and not store.check(there):
+        for other in range(1, count):
+            if store.check([f"word {other}"]):
+                store.set(store.get(f"word {other}").decode(), word)
+        if time.monotonic() > end:
+            raise TextganError(LOST)
+        time.sleep(POLL)
+    store.wait(there, patience)
+    return PrefixStore(word, store)
+
+
+def _check_environment() -> None:
+    rank, count = _of_environment("RANK"), _of_environment("WORLD_SIZE")
+    if rank >= count:
+        raise _unclear(f"RANK={rank}, WORLD_SIZE={count}")
+    if "MASTER_ADDR" not in os.environ:
+        raise _unclear("MASTER_ADDR is missing")
+    _of_environment("MASTER_PORT")
+    local_rank()
+
+
+def _of_environment(name: str, default: str = "missing", *, least: int = 0) -> int:
+    """Return a number that torchrun sets."""
+    told = os.environ.get(name, default)
+    if not (re.fullmatch("[0-9]{1,5}", told) and least <= int(told) < 1 << 16):
+        raise _unclear(f"{name}={told!r}")
+    return int(told)
+
+
+def _unclear(told: str) -> UsageError:
+    return UsageError(f"{told}: not what torchrun tells the processes of a run; use torchrun, or unset WORLD_SIZE")
+
+
 def _backend() -> str:
     if not torch.cuda.is_available():
         return "gloo"
-    local, gpus = local_rank(), torch.cuda.device_count()
-    if local >= gpus:
-        raise UsageError(f"there are {gpus} GPUs here for more processes; start {gpus} a machine (--nproc-per-node)")
-    torch.cuda.set_device(local)
+    if local_rank() < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank())
     return "cpu:gloo,cuda:nccl"
+
+
+def check_device(device: torch.device, ranks: Ranks) -> None:
+    """Refuse a device that this process cannot have for itself, or by which processes cannot meet.
+
+    Raises:
+        UsageError: in every process of a machine that has fewer GPUs than processes, and of all where it is no GPU.
+    """
+    if ranks.count == 1 or device.type == "cpu":
+        return
+    if device.type != "cuda" or device.index is not None:
+        raise UsageError(f"training.device: {device} cannot be had by several processes; use cuda, a GPU each, or cpu")
+    gpus, here = torch.cuda.device_count(), _of_environment("LOCAL_WORLD_SIZE", str(local_rank() + 1))
+    if here > gpus:
+        raise UsageError(f"{here} processes have {gpus} GPUs here; start {gpus} a machine (--nproc-per-node)")
 
 
 def local_rank() -> int:
     """Return which process of its machine this is."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    return _of_environment("LOCAL_RANK", "0")
+
+
+def restarts() -> int:
+    """Return how often torchrun may start this process anew."""
+    return _of_environment("TORCHELASTIC_MAX_RESTARTS", "0")
 
 
 def restarted() -> bool:
     """Return whether torchrun started this process anew after another was lost."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return _of_environment("TORCHELASTIC_RESTART_COUNT", "0") > 0
 
 
 @contextmanager
