@@ -21,7 +21,8 @@ from textgan.settings import resolve
 
 pytestmark = pytest.mark.slow
 STEPS, EVERY = 24, 6
-SETTINGS = ["training.patience=0.1", f"training.evaluate_every={EVERY}", "training.log_every=1"]
+SETTINGS = [f"training.evaluate_every={EVERY}", "training.log_every=1"]
+IMPATIENT = "training.patience=0.1"
 HOSTS = {"textgan-a": ("va", "10.77.0.1"), "textgan-b": ("vb", "10.77.0.2")}
 
 
@@ -57,7 +58,7 @@ def start(host: str, folder: Path) -> subprocess.Popen[bytes]:
         "--rdzv-backend", "c10d", "--rdzv-endpoint", "10.77.0.1:29511", "--rdzv-id", "test", "--rdzv-conf",
         f"is_host={first}", "--local-addr", address,
     ]  # fmt: skip
-    settings = [part for setting in SETTINGS for part in ("-s", setting)]
+    settings = [part for setting in (*SETTINGS, IMPATIENT) for part in ("-s", setting)]
     command = [*agent, "-m", "textgan", "train", "-c", "smoke", "-r", "run", "--steps", str(STEPS), *settings]
     environ = os.environ | {
         "GLOO_SOCKET_IFNAME": device, "TEXTGAN_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1",
@@ -83,6 +84,7 @@ def undisturbed(config: Config) -> None:
 @pytest.mark.usefixtures("_network")
 def test_a_run_goes_on_when_a_host_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEXTGAN_CACHE", str(tmp_path / "a/cache"))
     torch.set_num_threads(1)
 
     config = resolve("smoke", overrides=[*SETTINGS, f"training.steps={STEPS}"]).config
