@@ -1,6 +1,6 @@
 """Random damage to what the toolkit reads, and what its command must keep to whatever it is given.
 
-    python -m tests.fuzz --minutes 10 --what models
+    python tests/fuzz.py --minutes 10 --what models
 
 Every case starts from files that the toolkit made itself, damages some of them (bytes, structure, names, sizes; the
 manifest is mostly written anew, so that the damage is not found by its digest), and runs a command in a forked child
